@@ -1,0 +1,134 @@
+/** @file kernels.h
+ *  Floor 1: arithmetic on raw `float *` with sizes, and the thread team. The only module that uses OpenMP and
+ *  oneDNN.
+ *
+ *  One parallel region spans a whole step: nn_team_run() starts it, and inside it every thread makes the same
+ *  calls with the same arguments. Each kernel here divides its work by sizes alone, never lets the number of
+ *  threads change an order of summation, and returns on every thread only when the result is complete
+ *  (it ends with a barrier). So code between kernels may read any result, and must write shared memory from one thread
+ *  only (team->id == 0, followed by nn_team_barrier()).
+ *
+ *  Everything is Local. Matrices are row-major. */
+#ifndef NNMPI_KERNELS_H
+#define NNMPI_KERNELS_H
+
+#include "nnmpi/support.h"
+
+/* ---- the team ------------------------------------------------------------------------------- */
+
+/** One thread's view of its team. */
+typedef struct nn_team {
+  int id; /**< 0 … size − 1 */
+  int size;
+} nn_team;
+
+typedef void (*nn_team_function)(const nn_team *team, void *context);
+
+/** Run `function` on `threads` threads at once; returns when all have. */
+void nn_team_run(int threads, nn_team_function function, void *context);
+void nn_team_barrier(const nn_team *team);
+
+/** This thread's part [*first, *last) of `count` items; boundaries are multiples of `grain`. For work whose result
+ *  does not depend on who does it. */
+void nn_team_share(const nn_team *team, size_t count, size_t grain, size_t *first, size_t *last);
+
+/** Cores that this process may run on (its affinity mask). */
+int nn_cpu_allowed(void);
+/** The cores themselves as text, "0-3,8", for the start line. */
+nn_status nn_cpu_allowed_text(nn_text *out);
+/** Name of the instruction set that oneDNN uses here ("avx512_core"), or "portable". */
+const char *nn_cpu_isa(void);
+/** Version of the arithmetic library: "oneDNN 2.6.3". */
+const char *nn_cpu_library(void);
+
+/* ---- products ------------------------------------------------------------------------------- */
+
+typedef enum nn_transpose { NN_N, NN_T } nn_transpose;
+
+/** C = op(A) op(B), C [m, n], op(A) [m, k], op(B) [k, n]; leading dimensions as stored, without padding.
+ *  Bits depend on (m, n, k, transposes) only. */
+void nn_gemm(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n, size_t k, const float *a,
+             const float *b, float *c);
+
+/* ---- rows and columns ----------------------------------------------------------------------- */
+
+/** y[r, :] += b, y [rows, width], b [width]. */
+void nn_rows_add(const nn_team *team, size_t rows, size_t width, const float *b, float *y);
+/** out[:] = sum over r of x[r, :], rows added in index order per column (in fixed blocks). */
+void nn_rows_sum(const nn_team *team, size_t rows, size_t width, const float *x, float *out);
+
+/* ---- element-wise --------------------------------------------------------------------------- */
+
+/** y[i] = f(x[i]); dx[i] = dy[i] f'(x[i]), given x and y = f(x). `p` is the function's parameter (slope).
+ *  In place (y == x, dx == dy) is allowed. Called on a share: NOT synchronised, no team. */
+typedef void (*nn_map_forward)(size_t count, float p, const float *x, float *y);
+typedef void (*nn_map_backward)(size_t count, float p, const float *x, const float *y, const float *dy, float *dx);
+
+typedef struct nn_map {
+  const char *name;
+  nn_map_forward forward;
+  nn_map_backward backward; /**< NULL: the gradient is zero (step) */
+} nn_map;
+
+extern const nn_map nn_map_identity, nn_map_relu, nn_map_leaky_relu, nn_map_sigmoid, nn_map_tanh, nn_map_gelu,
+    nn_map_softplus, nn_map_arctan, nn_map_step;
+/* relu'(0) = 0, leaky_relu'(0) = p, as PyTorch; gelu is the exact one, x Φ(x); arctan(x) / π + 1/2; step: 1 for x ≥ 0.
+ */
+
+void nn_map_apply(const nn_team *team, const nn_map *map, float p, size_t count, const float *x, float *y);
+void nn_map_apply_backward(const nn_team *team, const nn_map *map, float p, size_t count, const float *x,
+                           const float *y, const float *dy, float *dx);
+
+/** exp, log, tanh, erf, arctan in float, same bits in body and tail of a loop, on every instruction set; error at
+ *  most 2 ulp for exp, 4 for the others over the whole range. In place allowed; NOT synchronised. */
+void nn_vector_exp(size_t count, const float *x, float *y);
+void nn_vector_log(size_t count, const float *x, float *y);
+void nn_vector_tanh(size_t count, const float *x, float *y);
+void nn_vector_erf(size_t count, const float *x, float *y);
+void nn_vector_arctan(size_t count, const float *x, float *y);
+
+/** y[r, :] = softmax(beta x[r, :]), stable (maximum subtracted); sums in index order. Synchronised. */
+void nn_softmax_rows(const nn_team *team, size_t rows, size_t width, float beta, const float *x, float *y);
+
+void nn_add(const nn_team *team, size_t count, const float *x, float *y); /**< y += x */
+void nn_scale(const nn_team *team, size_t count, float factor, float *x); /**< x *= factor */
+void nn_fill(const nn_team *team, size_t count, float value, float *x);
+void nn_copy(const nn_team *team, size_t count, const float *x, float *y);
+
+/* ---- sums in a named order ------------------------------------------------------------------ */
+
+enum { NN_SUM_BLOCK = 4096 /**< elements of a fixed block */ };
+
+/** Sum of squares of one block of at most NN_SUM_BLOCK floats, in double, in a fixed order. Local to a thread. */
+double nn_block_sum_squares(size_t count, const float *x);
+/** Sum of squares of `count` floats: blocks of NN_SUM_BLOCK, added in index order. `scratch` has
+ *  nn_blocks(count) doubles. Returns the same value on every thread. */
+double nn_sum_squares(const nn_team *team, size_t count, const float *x, double *scratch);
+size_t nn_blocks(size_t count);
+/** False if any of the floats is NaN or infinite. Local to a thread. */
+bool nn_all_finite(size_t count, const float *x);
+
+/* ---- input rows ----------------------------------------------------------------------------- */
+
+typedef enum nn_element {
+  NN_ELEMENT_U8,
+  NN_ELEMENT_I8,
+  NN_ELEMENT_U16,
+  NN_ELEMENT_I16,
+  NN_ELEMENT_U32,
+  NN_ELEMENT_I32,
+  NN_ELEMENT_U64,
+  NN_ELEMENT_I64,
+  NN_ELEMENT_F32,
+  NN_ELEMENT_F64
+} nn_element;
+
+size_t nn_element_size(nn_element type);
+
+/** y[j] = (x[j] / scale − mean[j]) × inverse_deviation[j] for one row of `width` elements; mean and inverse_deviation
+ *  are both NULL for no normalisation. Arithmetic in float (double for f64 and 32- and 64-bit integers). Local to a
+ * thread. */
+void nn_row_convert(nn_element type, size_t width, const void *x, double scale, const float *mean,
+                    const float *inverse_deviation, float *y);
+
+#endif

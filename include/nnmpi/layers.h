@@ -1,0 +1,117 @@
+/** @file layers.h
+ *  Floor 2: layers behind one table of functions; losses; initialisation.
+ *
+ *  To add a layer: one file in src/layers/ that defines an nn_layer_ops, and one line in src/layers/registry.c.
+ *  Its forward and backward are called by every thread of the team at once (kernels.h); they keep nothing
+ *  between calls except in `pass->work`, and never allocate. Rank-blind and Local. */
+#ifndef NNMPI_LAYERS_H
+#define NNMPI_LAYERS_H
+
+#include "nnmpi/config.h"
+#include "nnmpi/data.h"
+#include "nnmpi/kernels.h"
+
+/* ---- what a pass knows ------------------------------------------------------------------------ */
+
+/** One forward (and backward) pass of one piece of a batch through the network. */
+typedef struct nn_pass {
+  const nn_team *team;
+  size_t rows;             /**< samples of this piece, ≥ 1 */
+  bool training;           /**< dropout drops */
+  uint64_t seed, step;     /**< for random numbers */
+  const uint32_t *samples; /**< [rows] ids of the samples, for random numbers */
+  const float *params;     /**< parameter arena */
+  float *grads;            /**< gradient arena; written, not added to */
+  float *work;             /**< this layer's workspace of this pass: work_per_row × rows + work_fixed floats */
+} nn_pass;
+
+/* ---- layers ------------------------------------------------------------------------------------ */
+
+enum { NN_LAYER_PARAMS_MAX = 16, NN_PARAM_RANK_MAX = 2 };
+
+/** One parameter tensor of a layer, with PyTorch's name and orientation. */
+typedef struct nn_param {
+  const char *name; /**< "weight", "bias", "weight_ih_l0", … */
+  int rank;
+  size_t dims[NN_PARAM_RANK_MAX]; /**< dense weight: [out, in] */
+  size_t fan_in, fan_out;         /**< for initialisation */
+  bool is_bias;
+  size_t offset; /**< of its first element in the arenas; set by the model */
+} nn_param;
+
+size_t nn_param_size(const nn_param *param);
+
+typedef struct nn_layer nn_layer;
+
+typedef struct nn_layer_ops {
+  nn_schema schema; /**< name, help and options of the layer in the configuration; every options struct begins with
+                       nn_layer_options */
+  /** Make a layer for inputs of shape `in`. `outputs` is what the network must put out (for `units: auto`), 0 if this
+   * is not the last layer with parameters. Sets out, params, work sizes; not the offsets. */
+  nn_status (*create)(const void *options, const nn_shape *in, size_t outputs, nn_layer **out);
+  void (*destroy)(nn_layer *layer); /**< NULL: nn_free() does */
+  /** y [rows, out] from x [rows, in]. */
+  void (*forward)(const nn_layer *layer, const nn_pass *pass, const float *x, float *y);
+  /** dx [rows, in] and the gradients of the parameters, from dy [rows, out]. dx is NULL for the first layer: nobody
+   * needs the gradient of the data. dy may be overwritten. */
+  void (*backward)(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, float *dy, float *dx);
+} nn_layer_ops;
+
+/** What every layer's options begin with. */
+typedef struct nn_layer_options {
+  char *name; /**< NULL: layers.<index> */
+} nn_layer_options;
+
+struct nn_layer {
+  const nn_layer_ops *ops;
+  nn_shape in, out;                /**< of one sample */
+  size_t work_per_row, work_fixed; /**< floats kept between forward and backward */
+  int param_count;
+  nn_param params[NN_LAYER_PARAMS_MAX];
+  const nn_choice *init; /**< the layer's own initialisation, NULL or without schema: the model's */
+  uint64_t index;        /**< position in the network, for random numbers; set by the model */
+};
+
+/** All layers, ending with NULL. */
+extern const nn_layer_ops *const nn__layer_registry[];
+const nn_layer_ops *nn_layer_find(const char *name); /**< NULL if there is none */
+
+/* ---- initialisation ---------------------------------------------------------------------------- */
+
+/** One way of initialising: fills `value` (nn_param_size() floats). `tensor` is the parameter's index in the network,
+ * the stream of its random numbers; `full_name` ("fc1.weight") is for messages and for looking into files. */
+typedef struct nn_init_ops {
+  nn_schema schema;
+  nn_status (*fill)(const void *options, const nn_param *param, const char *full_name, uint64_t seed, uint64_t tensor,
+                    float *value);
+} nn_init_ops;
+
+extern const nn_init_ops *const nn__init_registry[];
+
+/* ---- losses ------------------------------------------------------------------------------------ */
+
+/** One loss. Per sample: its value in `row_loss` [rows] (unweighted), and if `dy` is not NULL the gradient
+ *  dy [rows, width] = row_weight × d loss / d y, where row_weight[r] holds everything that multiplies the sample's loss
+ * (class weight, 1 / batch). Targets: `labels` [rows] or `values` [rows, width]. Team function; synchronised. */
+typedef struct nn_loss_ops {
+  nn_schema schema; /**< every options struct begins with nn_loss_options */
+  bool takes_labels, takes_values;
+  /** Check options against the outputs; NULL: anything goes. */
+  nn_status (*check)(const void *options, const nn_target_info *target, size_t width);
+  void (*compute)(const void *options, const nn_team *team, size_t rows, size_t width, const float *y,
+                  const int32_t *labels, const float *values, const float *row_weight, double *row_loss, float *dy);
+} nn_loss_ops;
+
+typedef enum nn_loss_average { NN_LOSS_MEAN, NN_LOSS_SUM } nn_loss_average;
+
+typedef struct nn_loss_options {
+  int reduction; /**< nn_loss_average: over the samples of the minibatch. A sample's own loss averages (mean) or adds
+                    (sum) over its values where PyTorch's does: mse, bce; half_sse always adds */
+} nn_loss_options;
+
+extern const nn_loss_ops *const nn__loss_registry[];
+
+/** The registries' schemas as the configuration wants them (optimizers and schedules are added by optim). */
+void nn_layers_register(nn_registry *registry);
+
+#endif

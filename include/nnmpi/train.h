@@ -1,0 +1,54 @@
+/** @file train.h
+ *  Floor 5: the training loop, evaluation and prediction over ranks: the only place where comm meets model. */
+#ifndef NNMPI_TRAIN_H
+#define NNMPI_TRAIN_H
+
+#include "nnmpi/checkpoint.h"
+#include "nnmpi/comm.h"
+
+/** All tables of layers, losses, initialisations, optimizers and schedules, for nn_config_parse(). */
+void nn_registry_fill(nn_registry *registry);
+
+/** Told to rank 0 while training runs; any may be NULL. */
+typedef struct nn_observer {
+  void *context;
+  /** After a step; called at most some ten times a second. `done` of `total` steps; rate in samples/s of the whole job.
+   */
+  void (*step)(void *context, uint64_t epoch, uint64_t epochs, uint64_t done, uint64_t total, double loss,
+               double samples_per_second);
+  void (*epoch)(void *context, const nn_epoch_row *row, uint64_t epochs);
+} nn_observer;
+
+typedef struct nn_train_options {
+  bool restart; /**< set an existing run aside and start over */
+  nn_observer observer;
+} nn_train_options;
+
+/** How a run ended, for the closing lines. */
+typedef struct nn_train_result {
+  bool was_finished;  /**< nothing left to do: the run had ended before */
+  bool stopped_early; /**< by early stopping */
+  uint64_t epochs, steps;
+  uint64_t best_epoch; /**< 0: none */
+  nn_metrics train, valid, test;
+  char run_folder[1024], checkpoint[1024], history[1024];
+} nn_train_result;
+
+/** Train as configured: from the newest checkpoint in the run folder, or from the start. Collective; the same
+ *  status on every rank. */
+nn_status nn_train(nn_comm *comm, const nn_config *config, const nn_registry *registry, const nn_train_options *options,
+                   nn_log *log, nn_train_result *result);
+
+/** `--dry-run`: what nn_train() would do on `ranks` ranks: resolved configuration, layers, batches, memory. Reads the
+ * data's headers and no rows. Local: needs no MPI. */
+nn_status nn_plan(const nn_config *config, const nn_registry *registry, int ranks, int ranks_per_node, nn_text *out);
+
+/** `nnmpi evaluate`. Collective; `comm` may be NULL for one process without MPI. */
+nn_status nn_evaluate_file(nn_comm *comm, const char *checkpoint, const char *data, const char *split, int64_t threads,
+                           nn_text *out);
+
+/** `nnmpi predict`: all rows of a data set into `output` (.h5 or .csv). */
+nn_status nn_predict_file(nn_comm *comm, const char *checkpoint, const char *data, const char *split, int64_t threads,
+                          const char *output, nn_text *out);
+
+#endif
