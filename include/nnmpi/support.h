@@ -194,7 +194,7 @@ uint64_t nn_random_bits(uint64_t seed, nn_random_use use, uint64_t stream, uint6
 double nn_random_uniform(uint64_t seed, nn_random_use use, uint64_t stream, uint64_t index);
 /** Standard normal (Box–Muller). */
 double nn_random_normal(uint64_t seed, nn_random_use use, uint64_t stream, uint64_t index);
-/** Uniform in 0 … n − 1 without bias worth naming (n < 2^53). */
+/** Uniform in 0 … n − 1 without bias worth naming (1 ≤ n ≤ 2^32). */
 uint64_t nn_random_below(uint64_t seed, nn_random_use use, uint64_t stream, uint64_t index, uint64_t n);
 
 /* ---- digests ------------------------------------------------------------------------------ */

@@ -1,0 +1,139 @@
+/* Files put in place whole, and read whole; the clock. */
+#include "nnmpi/support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+double nn_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static nn_status write_all(int file, const nn_bytes *parts, size_t part_count, const char *path) {
+  for (size_t i = 0; i < part_count; i++) {
+    const char *at = parts[i].at;
+    size_t left = parts[i].count;
+    while (left > 0) {
+      const ssize_t done = write(file, at, left < ((size_t)1 << 30) ? left : (size_t)1 << 30);
+      if (done < 0 && errno == EINTR) continue;
+      if (done <= 0) return NN_FAIL(NN_ERR_IO, "%s: cannot be written: %s", path, strerror(done < 0 ? errno : ENOSPC));
+      at += done;
+      left -= (size_t)done;
+    }
+  }
+  return NN_OK;
+}
+
+/* A rename is durable only when the directory that holds it is. */
+static nn_status sync_directory_of(const char *path) {
+  char *folder = NULL;
+  NN_TRY(nn_string_copy(path, &folder));
+  char *slash = strrchr(folder, '/');
+  if (slash == NULL)
+    strcpy(folder, "."); /* a file name has at least one character */
+  else
+    slash[slash == folder] = '\0';
+  nn_status status = NN_OK;
+  const int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  /* some file systems cannot sync a directory: EINVAL is their way to say so */
+  if (directory < 0 || (fsync(directory) != 0 && errno != EINVAL))
+    status = NN_FAIL(NN_ERR_IO, "%s: cannot be synchronised to disk: %s", folder, strerror(errno));
+  if (directory >= 0) close(directory);
+  nn_free(folder);
+  return status;
+}
+
+/* The temporary's content is on disk under its own name after this. */
+static nn_status write_temporary(const char *temporary, const char *path, const nn_bytes *parts, size_t part_count) {
+  (void)unlink(temporary); /* of a killed process that had our number */
+  const int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0) return NN_FAIL(NN_ERR_IO, "%s: cannot be created: %s", path, strerror(errno));
+  nn_status status = write_all(file, parts, part_count, path);
+  if (status == NN_OK && fsync(file) != 0)
+    status = NN_FAIL(NN_ERR_IO, "%s: cannot be synchronised to disk: %s", path, strerror(errno));
+  if (close(file) != 0 && status == NN_OK)
+    status = NN_FAIL(NN_ERR_IO, "%s: cannot be closed: %s", path, strerror(errno));
+  return status;
+}
+
+nn_status nn_file_replace(const char *path, const nn_bytes *parts, size_t part_count) {
+  char *temporary = NULL;
+  NN_TRY(nn_string_format(&temporary, "%s.%ld.tmp", path, (long)getpid()));
+  nn_status status = write_temporary(temporary, path, parts, part_count);
+  if (status == NN_OK && rename(temporary, path) != 0)
+    status = NN_FAIL(NN_ERR_IO, "%s: cannot be put in place: %s", path, strerror(errno));
+  if (status != NN_OK) (void)unlink(temporary);
+  nn_free(temporary);
+  return status == NN_OK ? sync_directory_of(path) : status;
+}
+
+/* An open file that is regular and of at most `limit` bytes. */
+static nn_status look_at(int file, const char *path, size_t limit, size_t *size) {
+  char have[32], most[32];
+  struct stat about;
+  if (fstat(file, &about) != 0) return NN_FAIL(NN_ERR_IO, "%s: cannot be looked at: %s", path, strerror(errno));
+  if (!S_ISREG(about.st_mode))
+    return NN_FAIL(NN_ERR_IO, "%s: is %s, not a file", path, S_ISDIR(about.st_mode) ? "a folder" : "a device or pipe");
+  if ((uintmax_t)about.st_size > limit)
+    return NN_FAIL(NN_ERR_IO, "%s: has %s, more than the %s that are accepted here", path,
+                   nn_format_bytes((double)about.st_size, have), nn_format_bytes((double)limit, most));
+  *size = (size_t)about.st_size;
+  return NN_OK;
+}
+
+nn_status nn_file_read(const char *path, size_t limit, char **out, size_t *count) {
+  nn_status status = NN_OK;
+  void *memory = NULL;
+  size_t size = 0, have = 0;
+  /* O_NONBLOCK: opening a pipe without a writer would wait for ever */
+  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return NN_FAIL(NN_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+  NN_TRY_DONE(look_at(file, path, limit, &size));
+  NN_TRY_DONE(nn_alloc(size + 1, 1, path, &memory));
+  while (have < size) {
+    const ssize_t got = read(file, (char *)memory + have, size - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      status = NN_FAIL(NN_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
+      goto done;
+    }
+    if (got == 0) break; /* it became shorter while we read */
+    have += (size_t)got;
+  }
+  *out = memory;
+  *count = have;
+  memory = NULL;
+done:
+  close(file);
+  nn_free(memory);
+  return status;
+}
+
+nn_status nn_directory_create(const char *path) {
+  char *copy = NULL;
+  NN_TRY(nn_string_copy(path, &copy));
+  nn_status status = NN_OK;
+  for (char *at = copy; *copy != '\0';) {
+    at++;
+    if (*at != '/' && *at != '\0') continue;
+    const char end = *at;
+    *at = '\0';
+    if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+      status = NN_FAIL(NN_ERR_IO, "%s: the folder cannot be made: %s", copy, strerror(errno));
+      break;
+    }
+    *at = end;
+    if (end == '\0') break;
+  }
+  struct stat about;
+  if (status == NN_OK && (stat(path, &about) != 0 || !S_ISDIR(about.st_mode)))
+    status = NN_FAIL(NN_ERR_IO, "%s: is not a folder", path);
+  nn_free(copy);
+  return status;
+}
