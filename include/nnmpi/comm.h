@@ -79,13 +79,12 @@ size_t nn_tree_bytes(int virtual_ranks, int size, int rank, size_t count); /**< 
 /** Virtual ranks of a rank: [first, first + count). */
 void nn_tree_range(int virtual_ranks, int size, int rank, int *first, int *count);
 
-/** Where to put the gradient of virtual rank `v` of this rank, `count` floats; valid until the next call.
- *  Virtual ranks are asked for in order; what came before is added into its subtree as soon as its sibling is
- *  complete, by nn_tree_add(). Local. */
-float *nn_tree_slot(nn_tree *tree, int v);
-/** The slot of `v` is filled: lists the additions now due, at most 32; `dst[i] += src[i]`, to be done in order by the
- *  caller (who has threads for it) over `count` floats each. Returns how many. Local. */
-int nn_tree_due(nn_tree *tree, int v, float *dst[32], const float *src[32]);
+/** Where to put the gradient of virtual rank `v` of this rank: `count` floats. Virtual ranks are filled in order, and
+ *  after each the additions of nn_tree_due() are made. Local, changes nothing: any thread may ask. */
+float *nn_tree_slot(const nn_tree *tree, int v);
+/** The additions due when the slot of `v` is filled, at most 32: `dst[i][:] += src[i][:]`, in this order, by the caller
+ * (who has threads for it) over `count` floats each. Returns how many. Local, changes nothing. */
+int nn_tree_due(const nn_tree *tree, int v, float *dst[32], const float *src[32]);
 /** Finish the sum across ranks. `*sum` is the tree's sum over all V, the same bits on every rank, and may be
  *  changed by the caller until the next step. Collective. With `plain`, additions across ranks are left to one
  *  MPI_Allreduce (any order). */

@@ -36,6 +36,7 @@ enum { NN_ERROR_MAX = 4096 /**< bytes of a message, with the final zero */ };
 typedef struct nn_error {
   nn_status status;
   int rank;
+  char host[64]; /**< of that rank; empty while `rank` is −1 */
   char message[NN_ERROR_MAX];
 } nn_error;
 
@@ -49,7 +50,7 @@ nn_status nn_error_set(nn_status status, const char *format, ...) __attribute__(
 void nn_error_prefix(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** Say whose failure the slot holds (used by nn_comm_agree()). */
-void nn_error_set_rank(int rank);
+void nn_error_set_rank(int rank, const char *host);
 
 /** The name of a status in words: "configuration", "data", … */
 const char *nn_status_name(nn_status status);
@@ -203,6 +204,11 @@ uint64_t nn_random_below(uint64_t seed, nn_random_use use, uint64_t stream, uint
 
 /** 64-bit FNV-1a over bytes, continued from `digest`. For comparing, not for security. */
 uint64_t nn_digest(uint64_t digest, const void *bytes, size_t count);
+
+/* ---- launcher ------------------------------------------------------------------------------ */
+
+/** The rank that mpirun or srun --mpi=… gave to this process, from the environment; −1 without a launcher. */
+int nn_launcher_rank(void);
 
 /* ---- faults for tests --------------------------------------------------------------------- */
 

@@ -1,17 +1,17 @@
-/* Failures on request, for tests of what one failing rank does to the others. */
+/* The launcher's rank; failures on request, for tests of what one failing rank does to the others. */
 #include "nnmpi/support.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The rank that the launcher gave to this process; 0 without a launcher. */
-static int launcher_rank(void) {
-  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+int nn_launcher_rank(void) {
+  /* not SLURM_PROCID: a batch script has it too, without any launcher */
+  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const char *value = getenv(names[i]);
     if (value != NULL) return atoi(value);
   }
-  return 0;
+  return -1;
 }
 
 bool nn_fault(const char *point, uint64_t number) {
@@ -25,5 +25,6 @@ bool nn_fault(const char *point, uint64_t number) {
     if (strtoull(wish + 1, &end, 10) != number) return false;
     wish = end;
   }
-  return *wish == '@' && atoi(wish + 1) == launcher_rank();
+  const int rank = nn_launcher_rank();
+  return *wish == '@' && atoi(wish + 1) == (rank < 0 ? 0 : rank);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static _Thread_local nn_error slot = {NN_OK, -1, ""};
+static _Thread_local nn_error slot = {NN_OK, -1, "", ""};
 
 const nn_error *nn_error_last(void) {
   return &slot;
@@ -19,6 +19,7 @@ nn_status nn_error_set(nn_status status, const char *format, ...) {
   memcpy(slot.message, text, sizeof text);
   slot.status = status;
   slot.rank = -1;
+  slot.host[0] = '\0';
   return status;
 }
 
@@ -34,8 +35,9 @@ void nn_error_prefix(const char *format, ...) {
   memcpy(slot.message, text, sizeof text);
 }
 
-void nn_error_set_rank(int rank) {
+void nn_error_set_rank(int rank, const char *host) {
   slot.rank = rank;
+  snprintf(slot.host, sizeof slot.host, "%s", host);
 }
 
 const char *nn_status_name(nn_status status) {

@@ -1,0 +1,81 @@
+/* Memory that the ranks of a node share. A node with one rank needs no window: plain memory serves. */
+#include "comm_internal.h"
+
+#include <string.h>
+
+struct nn_window {
+  nn_comm *comm;
+  void *data;
+  MPI_Win win; /* MPI_WIN_NULL: plain memory */
+};
+
+static bool shared(const nn_comm *comm) {
+  return comm != NULL && comm->node_size > 1;
+}
+
+/* The first rank of the node owns the block, the others learn where it is in their address space. */
+static nn_status allocate(nn_window *window, size_t bytes) {
+  nn_comm *comm = window->comm;
+  const MPI_Aint mine = comm->node_rank == 0 ? (MPI_Aint)(bytes + NN_ALIGNMENT) : 0;
+  void *base = NULL;
+  char text[32];
+  if (MPI_Win_allocate_shared(mine, 1, MPI_INFO_NULL, comm->node, &base, &window->win) != MPI_SUCCESS)
+    return NN_FAIL(NN_ERR_MEMORY, "out of memory: %s of shared memory could not be had on host %s",
+                   nn_format_bytes((double)bytes, text), comm->host);
+  MPI_Win_set_errhandler(window->win, MPI_ERRORS_RETURN);
+  MPI_Aint size = 0;
+  int unit = 0;
+  NN_MPI(MPI_Win_shared_query(window->win, 0, &size, &unit, &base), "finding shared memory");
+  NN_MPI(MPI_Win_lock_all(MPI_MODE_NOCHECK, window->win), "opening shared memory");
+  /* every process may see the block at another address, but at the same distance from a page's start */
+  window->data = (void *)(((uintptr_t)base + NN_ALIGNMENT - 1) / NN_ALIGNMENT * NN_ALIGNMENT);
+  if (comm->node_rank == 0) memset(window->data, 0, bytes);
+  return NN_OK;
+}
+
+nn_status nn_window_create(nn_comm *comm, size_t bytes, nn_window **out) {
+  void *memory = NULL;
+  nn_status status = nn_comm_agree(comm, nn_alloc(1, sizeof(nn_window), "a shared window", &memory));
+  if (status != NN_OK) {
+    nn_free(memory);
+    return status;
+  }
+  nn_window *window = memory;
+  window->comm = comm;
+  window->win = MPI_WIN_NULL;
+  status = shared(comm) ? allocate(window, bytes) : nn_alloc(bytes, 1, "shared memory", &window->data);
+  status = nn_comm_agree(comm, status);
+  if (status == NN_OK) status = nn_comm_agree(comm, nn_window_sync(window));
+  if (status != NN_OK) {
+    /* a window that only some ranks have cannot be freed by all of them: MPI_Finalize() does it */
+    if (window->win == MPI_WIN_NULL) nn_free(window->data);
+    nn_free(window);
+    return status;
+  }
+  *out = window;
+  return NN_OK;
+}
+
+void nn_window_destroy(nn_window **window) {
+  if (*window == NULL) return;
+  if ((*window)->win == MPI_WIN_NULL) {
+    nn_free((*window)->data);
+  } else {
+    MPI_Win_unlock_all((*window)->win);
+    MPI_Win_free(&(*window)->win);
+  }
+  nn_free(*window);
+  *window = NULL;
+}
+
+void *nn_window_data(const nn_window *window) {
+  return window->data;
+}
+
+nn_status nn_window_sync(nn_window *window) {
+  if (window->win == MPI_WIN_NULL) return NN_OK;
+  NN_MPI(MPI_Win_sync(window->win), "synchronising shared memory");
+  NN_MPI(MPI_Barrier(window->comm->node), "synchronising shared memory");
+  NN_MPI(MPI_Win_sync(window->win), "synchronising shared memory");
+  return NN_OK;
+}

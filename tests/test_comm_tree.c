@@ -1,0 +1,102 @@
+/* comm.tree: the sum of V gradients is the same for any number of ranks. Run at 1 … 5 ranks. */
+#include "mpi_test.h"
+
+#include <math.h>
+
+/* The definition, written down a second time: the sum over [low, high) in one place. */
+static float reference(const float *leaf, int low, int high) {
+  if (high - low == 1) return leaf[low];
+  int power = 1;
+  while (power * 2 < high - low) power *= 2;
+  return reference(leaf, low, low + power) + reference(leaf, low + power, high);
+}
+
+/* Values of very different sizes: nearly every other order of additions gives other bits. */
+static float value_of(int v, size_t i) {
+  return (float)(nn_random_normal(7, NN_RANDOM_WEIGHTS, (uint64_t)v, i) *
+                 exp2((double)(nn_random_bits(7, NN_RANDOM_SPLIT, (uint64_t)v, i) % 12)));
+}
+
+static void fill_and_sum(nn_comm *comm, int virtual_ranks, size_t count, bool plain, float **sum, nn_tree **tree) {
+  int first = 0, leaves = 0;
+  assert_int_equal(nn_tree_create(comm, virtual_ranks, count, tree), NN_OK);
+  nn_tree_range(virtual_ranks, nn_comm_size(comm), nn_comm_rank(comm), &first, &leaves);
+  for (int v = first; v < first + leaves; v++) {
+    float *slot = nn_tree_slot(*tree, v), *dst[32];
+    const float *src[32];
+    for (size_t i = 0; i < count; i++) slot[i] = value_of(v, i);
+    const int due = nn_tree_due(*tree, v, dst, src);
+    for (int d = 0; d < due; d++)
+      for (size_t i = 0; i < count; i++) dst[d][i] += src[d][i];
+  }
+  assert_int_equal(nn_tree_sum(*tree, plain, sum), NN_OK);
+}
+
+static void the_sum_is_the_trees_for_any_number_of_virtual_ranks(void **state) {
+  nn_comm *comm = *state;
+  for (int v = nn_comm_size(comm); v <= 21; v++) {
+    for (size_t count = 1; count <= 150; count += 37) {
+      nn_tree *tree = NULL;
+      float *sum = NULL, leaf[32];
+      fill_and_sum(comm, v, count, false, &sum, &tree);
+      for (size_t i = 0; i < count; i++) {
+        for (int j = 0; j < v; j++) leaf[j] = value_of(j, i);
+        const float expected = reference(leaf, 0, v);
+        assert_memory_equal(&sum[i], &expected, sizeof expected);
+      }
+      nn_tree_destroy(&tree);
+    }
+  }
+}
+
+static void the_plain_sum_is_close(void **state) {
+  nn_comm *comm = *state;
+  enum { V = 11, COUNT = 100 };
+  nn_tree *tree = NULL;
+  float *sum = NULL;
+  fill_and_sum(comm, V, COUNT, true, &sum, &tree);
+  for (size_t i = 0; i < COUNT; i++) {
+    double expected = 0, size = 0;
+    for (int v = 0; v < V; v++) {
+      expected += (double)value_of(v, i);
+      size += fabs((double)value_of(v, i));
+    }
+    assert_true(fabs((double)sum[i] - expected) <= 1e-6 * size);
+  }
+  nn_tree_destroy(&tree);
+}
+
+static void ranges_cover_all_virtual_ranks_once(void **state) {
+  (void)state;
+  for (int v = 1; v <= 40; v++)
+    for (int size = 1; size <= v; size++) {
+      int next = 0;
+      for (int rank = 0; rank < size; rank++) {
+        int first = -1, count = 0;
+        nn_tree_range(v, size, rank, &first, &count);
+        assert_int_equal(first, next);
+        assert_true(count >= 1);
+        next += count;
+      }
+      assert_int_equal(next, v);
+    }
+}
+
+/* However many leaves a rank has, its stack is as deep as a tree, not as long as its range. */
+static void memory_stays_at_a_few_gradients(void **state) {
+  (void)state;
+  const size_t count = 16 * 1000, gradient = count * sizeof(float);
+  assert_true(nn_tree_bytes(1024, 1, 0, count) <= 11 * gradient);
+  assert_int_equal(nn_tree_bytes(1, 1, 0, count), gradient);
+  assert_true(nn_tree_bytes(8, 8, 3, count) <= 2 * gradient + 8 * 64 * sizeof(float));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_sum_is_the_trees_for_any_number_of_virtual_ranks),
+      cmocka_unit_test(the_plain_sum_is_close),
+      cmocka_unit_test(ranges_cover_all_virtual_ranks_once),
+      cmocka_unit_test(memory_stays_at_a_few_gradients),
+  };
+  return cmocka_run_group_tests(tests, nn_test_open_comm, nn_test_close_comm);
+}
