@@ -1,0 +1,105 @@
+/** @file flat.c
+ *  Adding, scaling, filling, copying; sums of squares; looking for what is not finite. */
+#include "kernels/clones.h"
+#include "kernels/polynomials.h"
+#include "nnmpi/kernels.h"
+
+enum {
+  NN__FLAT_GRAIN = 64,
+  NN__SUM_LANES = 16 /* partial sums of a block */
+};
+
+NN__BODY void nn__add_body(size_t count, const float *x, float *y) {
+  NN__ELEMENTS
+  for (size_t i = 0; i < count; i++) y[i] += x[i];
+}
+NN__CLONES(void, nn__add, (size_t count, const float *x, float *y), (count, x, y))
+
+NN__BODY void nn__scale_body(size_t count, float factor, float *x) {
+  NN__ELEMENTS
+  for (size_t i = 0; i < count; i++) x[i] *= factor;
+}
+NN__CLONES(void, nn__scale, (size_t count, float factor, float *x), (count, factor, x))
+
+void nn_add(const nn_team *team, size_t count, const float *x, float *y) {
+  size_t first, last;
+  nn_team_share(team, count, NN__FLAT_GRAIN, &first, &last);
+  nn__add(last - first, x + first, y + first);
+  nn_team_barrier(team);
+}
+
+void nn_scale(const nn_team *team, size_t count, float factor, float *x) {
+  size_t first, last;
+  nn_team_share(team, count, NN__FLAT_GRAIN, &first, &last);
+  nn__scale(last - first, factor, x + first);
+  nn_team_barrier(team);
+}
+
+void nn_fill(const nn_team *team, size_t count, float value, float *x) {
+  size_t first, last;
+  nn_team_share(team, count, NN__FLAT_GRAIN, &first, &last);
+  for (size_t i = first; i < last; i++) x[i] = value;
+  nn_team_barrier(team);
+}
+
+void nn_copy(const nn_team *team, size_t count, const float *x, float *y) {
+  size_t first, last;
+  nn_team_share(team, count, NN__FLAT_GRAIN, &first, &last);
+  if (last > first && x != y) memmove(y + first, x + first, (last - first) * sizeof *y);
+  nn_team_barrier(team);
+}
+
+size_t nn_blocks(size_t count) {
+  return count / NN_SUM_BLOCK + (count % NN_SUM_BLOCK != 0);
+}
+
+/* Lane l sums the squares of elements l, l + 16, l + 32, …; the lanes are added pairwise. */
+NN__BODY double nn_block_sum_squares_body(size_t count, const float *x) {
+  double lane[NN__SUM_LANES] = {0.0};
+  size_t i = 0;
+  for (; i + NN__SUM_LANES <= count; i += NN__SUM_LANES) {
+    NN__ELEMENTS
+    for (size_t l = 0; l < NN__SUM_LANES; l++) {
+      const double v = (double)x[i + l];
+      lane[l] += v * v;
+    }
+  }
+  for (size_t l = 0; i + l < count; l++) {
+    const double v = (double)x[i + l];
+    lane[l] += v * v;
+  }
+  for (size_t half = NN__SUM_LANES / 2; half > 0; half /= 2)
+    for (size_t l = 0; l < half; l++) lane[l] += lane[l + half];
+  return lane[0];
+}
+NN__CLONES(double, nn_block_sum_squares, (size_t count, const float *x), (count, x))
+
+double nn_sum_squares(const nn_team *team, size_t count, const float *x, double *scratch) {
+  const size_t blocks = nn_blocks(count);
+  size_t first, last;
+  nn_team_share(team, blocks, 1, &first, &last);
+  for (size_t b = first; b < last; b++) {
+    const size_t at = b * NN_SUM_BLOCK;
+    scratch[b] = nn_block_sum_squares(count - at < NN_SUM_BLOCK ? count - at : NN_SUM_BLOCK, x + at);
+  }
+  nn_team_barrier(team);
+  double sum = 0.0;
+  for (size_t b = 0; b < blocks; b++) sum += scratch[b];
+  nn_team_barrier(team); /* the caller may write to the scratch at once */
+  return sum;
+}
+
+/* How many of the values have an exponent of all ones. */
+NN__BODY uint32_t nn__count_not_finite_body(size_t count, const float *x) {
+  uint32_t found = 0;
+#pragma omp simd reduction(+ : found)
+  for (size_t i = 0; i < count; i++) found += (nn__bits(x[i]) & 0x7f800000u) == 0x7f800000u ? 1u : 0u;
+  return found;
+}
+NN__CLONES(uint32_t, nn__count_not_finite, (size_t count, const float *x), (count, x))
+
+bool nn_all_finite(size_t count, const float *x) {
+  for (size_t at = 0; at < count; at += NN_SUM_BLOCK)
+    if (nn__count_not_finite(count - at < NN_SUM_BLOCK ? count - at : NN_SUM_BLOCK, x + at) != 0) return false;
+  return true;
+}
