@@ -69,6 +69,8 @@ nn_status nn_h5_attribute_text(nn_h5_file *file, const char *object, const char 
 /** Calls `visit` for every dataset below `group`, in name order, with its full name without the leading slash. */
 typedef nn_status (*nn_h5_visit)(void *context, const char *name, const nn_h5_info *info);
 nn_status nn_h5_each(nn_h5_file *file, const char *group, nn_h5_visit visit, void *context);
+/** A line "name: why" for every dataset of the file that may not be read, and was passed over by nn_h5_each(). */
+nn_status nn_h5_refused(nn_h5_file *file, nn_text *out);
 
 /* ---- writing -------------------------------------------------------------------------------- */
 

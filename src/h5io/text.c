@@ -1,0 +1,222 @@
+/* Strings, fixed and variable. HDF5 would ask the heap for whatever a file claims, so variable ones get their memory
+ * from us, within a budget. */
+#include "h5io/h5io_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOTAL_MAX = 256 << 20 /* bytes of all strings of one dataset */ };
+
+/* ---- memory for variable strings ------------------------------------------------------------------ */
+
+typedef struct block {
+  struct block *next, *previous;
+  max_align_t data[];
+} block;
+
+typedef struct budget {
+  block *first;
+  size_t left;
+  bool exceeded;
+} budget;
+
+static void *budget_take(size_t size, void *context) {
+  budget *b = context;
+  if (size > b->left) {
+    b->exceeded = true;
+    return NULL;
+  }
+  block *taken = malloc(sizeof *taken + size);
+  if (taken == NULL) return NULL;
+  b->left -= size;
+  taken->previous = NULL;
+  taken->next = b->first;
+  if (b->first != NULL) b->first->previous = taken;
+  b->first = taken;
+  return taken->data;
+}
+
+static void budget_give(void *memory, void *context) {
+  budget *b = context;
+  if (memory == NULL) return;
+  block *given = (block *)(void *)((char *)memory - offsetof(block, data));
+  if (given->previous != NULL)
+    given->previous->next = given->next;
+  else
+    b->first = given->next;
+  if (given->next != NULL) given->next->previous = given->previous;
+  free(given);
+}
+
+static void budget_clear(budget *b) {
+  while (b->first != NULL) budget_give(b->first->data, b);
+}
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+static nn_status read_variable(const nn_h5_file *file, const char *name, hid_t dataset, hid_t type, size_t count,
+                               size_t text_limit, char **texts) {
+  budget memory = {NULL, TOTAL_MAX, false};
+  char **found = NULL;
+  void *array = NULL;
+  nn_status status = nn_alloc(count, sizeof *found, name, &array);
+  if (status != NN_OK) return status;
+  found = array;
+  const hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
+  if (transfer < 0 || H5Pset_vlen_mem_manager(transfer, budget_take, &memory, budget_give, &memory) < 0 ||
+      H5Dread(dataset, type, H5S_ALL, H5S_ALL, transfer, found) < 0) {
+    status = memory.exceeded ? nn__h5_fail(file, "dataset '%s' holds more than 256 MiB of text", name)
+                             : nn__h5_fail(file, "dataset '%s' is damaged%s", name, nn__h5_words().at);
+    goto done;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const char *text = found[i] != NULL ? found[i] : "";
+    if (strlen(text) > text_limit) {
+      status = nn__h5_fail(file, "dataset '%s', text %zu: has more than %zu bytes", name, i, text_limit);
+      goto done;
+    }
+    NN_TRY_DONE(nn_string_copy(text, &texts[i]));
+  }
+done:
+  if (transfer >= 0) H5Pclose(transfer);
+  budget_clear(&memory);
+  nn_free(array);
+  return status;
+}
+
+/* Length of a fixed string without its padding. */
+static size_t fixed_length(const char *text, size_t size, H5T_str_t padding) {
+  if (padding == H5T_STR_SPACEPAD) {
+    while (size > 0 && text[size - 1] == ' ') size--;
+    return size;
+  }
+  return strnlen(text, size);
+}
+
+static nn_status read_fixed(const nn_h5_file *file, const char *name, hid_t dataset, hid_t type, size_t count,
+                            size_t text_limit, char **texts) {
+  const size_t size = H5Tget_size(type);
+  const H5T_str_t padding = H5Tget_strpad(type);
+  size_t total = 0;
+  void *bytes = NULL;
+  if (size > text_limit + 1 || !nn_size_multiply(size, count, &total) || total > TOTAL_MAX)
+    return nn__h5_fail(file, "dataset '%s' holds %zu texts of %zu bytes, which is too much", name, count, size);
+  nn_status status = nn_alloc(count, size, name, &bytes);
+  if (status != NN_OK) return status;
+  if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) < 0) {
+    status = nn__h5_fail(file, "dataset '%s' is damaged%s", name, nn__h5_words().at);
+    goto done;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const char *text = (const char *)bytes + i * size;
+    NN_TRY_DONE(nn_string_format(&texts[i], "%.*s", (int)fixed_length(text, size, padding), text));
+  }
+done:
+  nn_free(bytes);
+  return status;
+}
+
+nn_status nn__h5_dataset_texts(const nn_h5_file *file, const char *name, hid_t dataset, size_t count, size_t text_limit,
+                               char **texts) {
+  if (count == 0) return NN_OK;
+  const hid_t type = H5Dget_type(dataset);
+  if (type < 0) return nn__h5_fail(file, "dataset '%s' is damaged%s", name, nn__h5_words().at);
+  const nn_status status = H5Tis_variable_str(type) > 0
+                               ? read_variable(file, name, dataset, type, count, text_limit, texts)
+                               : read_fixed(file, name, dataset, type, count, text_limit, texts);
+  H5Tclose(type);
+  return status;
+}
+
+nn_status nn__h5_attribute_text(const nn_h5_file *file, const char *name, hid_t attribute, char **out) {
+  const hid_t type = H5Aget_type(attribute);
+  char *variable = NULL;
+  void *fixed = NULL;
+  nn_status status = NN_OK;
+  if (type < 0 || H5Tget_class(type) != H5T_STRING) {
+    status = nn__h5_fail(file, "attribute '%s' is not a text", name);
+    goto done;
+  }
+  if (H5Tis_variable_str(type) > 0) {
+    if (H5Aread(attribute, type, &variable) < 0) {
+      status = nn__h5_fail(file, "attribute '%s' is damaged%s", name, nn__h5_words().at);
+      goto done;
+    }
+    NN_TRY_DONE(nn_string_copy(variable != NULL ? variable : "", out));
+  } else {
+    const size_t size = H5Tget_size(type);
+    if (size > NN__H5_TEXT_MAX) {
+      status = nn__h5_fail(file, "attribute '%s' is a text of %zu bytes, which is too much", name, size);
+      goto done;
+    }
+    NN_TRY_DONE(nn_alloc(size, 1, name, &fixed));
+    if (H5Aread(attribute, type, fixed) < 0) {
+      status = nn__h5_fail(file, "attribute '%s' is damaged%s", name, nn__h5_words().at);
+      goto done;
+    }
+    NN_TRY_DONE(
+        nn_string_format(out, "%.*s", (int)fixed_length(fixed, size, H5Tget_strpad(type)), (const char *)fixed));
+  }
+done:
+  if (variable != NULL) H5free_memory(variable);
+  nn_free(fixed);
+  if (type >= 0) H5Tclose(type);
+  return status;
+}
+
+nn_status nn_h5_read_texts(nn_h5_file *file, const char *name, size_t limit, char ***out, size_t *count) {
+  hid_t dataset = H5I_INVALID_HID;
+  nn_h5_info info;
+  void *memory = NULL;
+  char **texts = NULL;
+  size_t elements = 0;
+  nn__h5_enter();
+  nn_status status = nn__h5_dataset_open(file, name, &dataset, &info);
+  if (status != NN_OK) return status;
+  elements = (size_t)nn__h5_elements(&info);
+  if (info.type != NN_H5_TEXT) {
+    status = nn__h5_fail(file, "dataset '%s' holds %s; texts are needed", name, nn_h5_type_name(info.type));
+    goto done;
+  }
+  if (elements > limit) {
+    status = nn__h5_fail(file, "dataset '%s' has %zu texts; at most %zu are expected", name, elements, limit);
+    goto done;
+  }
+  NN_TRY_DONE(nn_alloc(elements, sizeof *texts, name, &memory));
+  texts = memory;
+  NN_TRY_DONE(nn__h5_dataset_texts(file, name, dataset, elements, NN__H5_TEXT_MAX, texts));
+  *out = texts;
+  *count = elements;
+  texts = NULL;
+done:
+  nn_h5_texts_free(&texts, elements);
+  H5Oclose(dataset);
+  return status;
+}
+
+void nn_h5_texts_free(char ***texts, size_t count) {
+  if (texts == NULL || *texts == NULL) return;
+  for (size_t i = 0; i < count; i++) nn_free((*texts)[i]);
+  nn_free(*texts);
+  *texts = NULL;
+}
+
+nn_status nn_h5_read_text(nn_h5_file *file, const char *name, size_t limit, char **out) {
+  hid_t dataset = H5I_INVALID_HID;
+  nn_h5_info info;
+  char *text = NULL;
+  nn__h5_enter();
+  nn_status status = nn__h5_dataset_open(file, name, &dataset, &info);
+  if (status != NN_OK) return status;
+  if (info.type != NN_H5_TEXT || nn__h5_elements(&info) != 1) {
+    status = nn__h5_fail(file, "dataset '%s' is not a single text", name);
+    goto done;
+  }
+  NN_TRY_DONE(nn__h5_dataset_texts(file, name, dataset, 1, limit, &text));
+  *out = text;
+  text = NULL;
+done:
+  nn_free(text);
+  H5Oclose(dataset);
+  return status;
+}

@@ -1,0 +1,122 @@
+/* The checksummed trailer behind an image, and files with it. */
+#include "h5io/h5io_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum { TRAILER_BYTES = 24 };
+
+static const unsigned char magic[8] = {'n', 'n', 'm', 'p', 'i', 1, '\r', '\n'};
+
+static void put_little(unsigned char *at, uint64_t value, int bytes) {
+  for (int i = 0; i < bytes; i++) at[i] = (unsigned char)(value >> (8 * i));
+}
+
+static uint64_t get_little(const unsigned char *at, int bytes) {
+  uint64_t value = 0;
+  for (int i = 0; i < bytes; i++) value |= (uint64_t)at[i] << (8 * i);
+  return value;
+}
+
+static uint32_t crc_of(const void *bytes, size_t count) {
+  return (uint32_t)crc32_z(crc32_z(0, NULL, 0), bytes, count);
+}
+
+static void trailer_make(unsigned char trailer[TRAILER_BYTES], const void *image, size_t bytes) {
+  memcpy(trailer, magic, sizeof magic);
+  put_little(trailer + 8, bytes, 8);
+  put_little(trailer + 16, crc_of(image, bytes), 4);
+  put_little(trailer + 20, crc_of(trailer, 20), 4);
+}
+
+nn_status nn_h5_image_save(nn_h5_image *image, const char *path) {
+  void *bytes = NULL;
+  size_t count = 0;
+  unsigned char trailer[TRAILER_BYTES];
+  NN_TRY(nn_h5_image_finish(image, &bytes, &count));
+  trailer_make(trailer, bytes, count);
+  const nn_bytes parts[2] = {{bytes, count}, {trailer, sizeof trailer}};
+  const nn_status status = nn_file_replace(path, parts, 2);
+  nn_free(bytes);
+  return status;
+}
+
+/* Exactly `count` bytes from `at`; errno 0 where the file ends before. */
+static bool read_exactly(int fd, void *out, size_t count, uint64_t at) {
+  unsigned char *to = out;
+  while (count > 0) {
+    const size_t piece = count < (1u << 30) ? count : 1u << 30;
+    const ssize_t got = pread(fd, to, piece, (off_t)at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got == 0) errno = 0;
+    if (got <= 0) return false;
+    to += got;
+    at += (uint64_t)got;
+    count -= (size_t)got;
+  }
+  return true;
+}
+
+static nn_status fail_read(const char *path, nn_status code) {
+  return NN_FAIL(code, "%s: cannot be read: %s", path, errno != 0 ? strerror(errno) : "it became shorter meanwhile");
+}
+
+/* The trailer is looked at before memory is asked for: a file can claim any size. */
+static nn_status trailer_check(int fd, const char *path, nn_status code, uint64_t size, uint32_t *crc) {
+  unsigned char trailer[TRAILER_BYTES];
+  char had[32];
+  if (size < TRAILER_BYTES) return NN_FAIL(code, "%s: is truncated: it has only %d bytes", path, (int)size);
+  if (!read_exactly(fd, trailer, sizeof trailer, size - TRAILER_BYTES)) return fail_read(path, code);
+  if (memcmp(trailer, magic, sizeof magic) != 0 || get_little(trailer + 20, 4) != crc_of(trailer, 20))
+    return NN_FAIL(code,
+                   "%s: is damaged or truncated, or was not written by nnmpi: its %s do not end with nnmpi's "
+                   "checksum",
+                   path, nn_format_bytes((double)size, had));
+  if (get_little(trailer + 8, 8) != size - TRAILER_BYTES)
+    return NN_FAIL(code, "%s: is damaged: it has %llu bytes where %llu were written", path, (unsigned long long)size,
+                   (unsigned long long)get_little(trailer + 8, 8) + TRAILER_BYTES);
+  const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+  if (memory > 0 && (double)size > memory)
+    return NN_FAIL(NN_ERR_MEMORY, "%s: its %s are more than the memory of this machine", path,
+                   nn_format_bytes((double)size, had));
+  *crc = (uint32_t)get_little(trailer + 16, 4);
+  return NN_OK;
+}
+
+nn_status nn_h5_load_checked(const char *path, nn_status code, void **image, size_t *bytes) {
+  struct stat about;
+  void *memory = NULL;
+  uint32_t crc = 0;
+  size_t count = 0;
+  nn_status status = NN_OK;
+  const int fd = nn_fault("open", 0) ? (errno = EIO, -1) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    return errno == ENOENT ? NN_FAIL(code, "%s: no such file", path)
+                           : NN_FAIL(code, "%s: cannot be opened: %s", path, strerror(errno));
+  if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+    status = NN_FAIL(code, "%s: is not a file", path);
+    goto done;
+  }
+  NN_TRY_DONE(trailer_check(fd, path, code, (uint64_t)about.st_size, &crc));
+  count = (size_t)about.st_size - TRAILER_BYTES;
+  NN_TRY_DONE(nn_alloc(count, 1, path, &memory));
+  if (!read_exactly(fd, memory, count, 0)) {
+    status = fail_read(path, code);
+    goto done;
+  }
+  if (crc_of(memory, count) != crc) {
+    status = NN_FAIL(code, "%s: is damaged: its checksum does not match", path);
+    goto done;
+  }
+  *image = memory;
+  *bytes = count;
+  memory = NULL;
+done:
+  nn_free(memory);
+  close(fd);
+  return status;
+}
