@@ -80,7 +80,7 @@ nn_status nn_h5_read(nn_h5_file *file, const char *name, nn_h5_type as, uint64_t
   transfer = H5Pcreate(H5P_DATASET_XFER);
   if (transfer < 0 || H5Pset_type_conv_cb(transfer, refuse_loss, &lost) < 0 ||
       H5Dread(dataset, nn__h5_memory_type(as), H5S_ALL, H5S_ALL, transfer, out) < 0)
-    status = lost ? nn__h5_fail(file, "dataset '%s' (%s) holds a value that is not a %s", name,
+    status = lost ? nn__h5_fail(file, "dataset '%s' (%s) holds a value that %s cannot hold", name,
                                 nn_h5_type_name(info.type), nn_h5_type_name(as))
                   : fail_read(file, name);
 done:
