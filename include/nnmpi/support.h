@@ -75,6 +75,11 @@ const char *nn_status_name(nn_status status);
 #define NN_ASSERT(condition) ((condition) ? (void)0 : nn__assert_failed(#condition, __FILE__, __LINE__))
 _Noreturn void nn__assert_failed(const char *condition, const char *file, int line);
 
+/** "0.1.0", and the commit that it was built from: "v0.1.0-3-gabc1234", "-dirty" behind it with changes, "unknown"
+ *  without git. */
+const char *nn_version(void);
+const char *nn_commit(void);
+
 /* ---- growing text ------------------------------------------------------------------------- */
 
 /** A text that grows. Start from `{0}`; `at` is NULL or zero-terminated. Running out of memory is

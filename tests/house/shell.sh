@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Every shell script is read by bash without complaint, and by shellcheck where that is installed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+mapfile -t scripts < <(grep -rlE --exclude-dir='build*' --exclude-dir=.git '^#!.*\b(ba)?sh$' . | sort)
+for script in "${scripts[@]}"; do bash -n "$script"; done
+if command -v shellcheck >/dev/null; then
+  shellcheck --severity=style --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
+  echo "${#scripts[@]} scripts, nothing to complain about"
+else
+  echo "skipped: bash reads all ${#scripts[@]} scripts, but no shellcheck here"
+  exit 77
+fi
