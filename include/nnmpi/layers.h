@@ -21,7 +21,7 @@ typedef struct nn_pass {
   uint64_t seed, step;     /**< for random numbers */
   const uint32_t *samples; /**< [rows] ids of the samples, for random numbers */
   const float *params;     /**< parameter arena */
-  float *grads;            /**< gradient arena; written, not added to */
+  float *grads;            /**< gradient arena; written, not added to. NULL: nobody needs the parameters' gradients */
   float *work;             /**< this layer's workspace of this pass: work_per_row × rows + work_fixed floats */
 } nn_pass;
 
@@ -46,11 +46,12 @@ typedef struct nn_layer nn_layer;
 typedef struct nn_layer_ops {
   nn_schema schema; /**< name, help and options of the layer in the configuration; every options struct begins with
                        nn_layer_options */
+  bool has_params;  /**< its layers have parameters: asked before one is made, to find the last of them */
   /** Make a layer for inputs of shape `in`. `outputs` is what the network must put out (for `units: auto`), 0 if this
    * is not the last layer with parameters. Sets out, params, work sizes; not the offsets. */
   nn_status (*create)(const void *options, const nn_shape *in, size_t outputs, nn_layer **out);
   void (*destroy)(nn_layer *layer); /**< NULL: nn_free() does */
-  /** y [rows, out] from x [rows, in]. */
+  /** y [rows, out] from x [rows, in]. Team functions; synchronised: complete on return, on every thread. */
   void (*forward)(const nn_layer *layer, const nn_pass *pass, const float *x, float *y);
   /** dx [rows, in] and the gradients of the parameters, from dy [rows, out]. dx is NULL for the first layer: nobody
    * needs the gradient of the data. dy may be overwritten. */
@@ -75,6 +76,7 @@ struct nn_layer {
 /** All layers, ending with NULL. */
 extern const nn_layer_ops *const nn__layer_registry[];
 const nn_layer_ops *nn_layer_find(const char *name); /**< NULL if there is none */
+void nn_layer_destroy(nn_layer **layer);
 
 /* ---- initialisation ---------------------------------------------------------------------------- */
 
@@ -87,16 +89,18 @@ typedef struct nn_init_ops {
 } nn_init_ops;
 
 extern const nn_init_ops *const nn__init_registry[];
+const nn_init_ops *nn_init_find(const char *name); /**< NULL if there is none */
 
 /* ---- losses ------------------------------------------------------------------------------------ */
 
 /** One loss. Per sample: its value in `row_loss` [rows] (unweighted), and if `dy` is not NULL the gradient
- *  dy [rows, width] = row_weight × d loss / d y, where row_weight[r] holds everything that multiplies the sample's loss
- * (class weight, 1 / batch). Targets: `labels` [rows] or `values` [rows, width]. Team function; synchronised. */
+ *  dy [rows, width] = row_weight × d loss / d y (row_weight is not read otherwise), where row_weight[r] holds
+ * everything that multiplies the sample's loss (class weight, 1 / batch). Targets: `labels` [rows] or `values` [rows,
+ * width]. Team function; synchronised. */
 typedef struct nn_loss_ops {
   nn_schema schema; /**< every options struct begins with nn_loss_options */
   bool takes_labels, takes_values;
-  /** Check options against the outputs; NULL: anything goes. */
+  /** Check options against the outputs; NULL: only what nn_loss_check() does for all. */
   nn_status (*check)(const void *options, const nn_target_info *target, size_t width);
   void (*compute)(const void *options, const nn_team *team, size_t rows, size_t width, const float *y,
                   const int32_t *labels, const float *values, const float *row_weight, double *row_loss, float *dy);
@@ -110,6 +114,12 @@ typedef struct nn_loss_options {
 } nn_loss_options;
 
 extern const nn_loss_ops *const nn__loss_registry[];
+const nn_loss_ops *nn_loss_find(const char *name); /**< NULL if there is none */
+
+/** Does the loss fit targets and a network that puts out `width` values? Labels stand for themselves (cross_entropy) or
+ *  for one-hot values (mse, half_sse, bce_with_logits); these three also take one output for two classes, the label
+ *  (0 or 1) then being the value. NN_ERR_CONFIG otherwise. */
+nn_status nn_loss_check(const nn_choice *loss, const nn_target_info *target, size_t width);
 
 /** The registries' schemas as the configuration wants them (optimizers and schedules are added by optim). */
 void nn_layers_register(nn_registry *registry);

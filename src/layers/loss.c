@@ -1,0 +1,59 @@
+/* What all losses have in common. */
+#include "layers/internal.h"
+
+#include <math.h>
+
+const char *const nn__loss_reduction_words[] = {"mean", "sum", NULL};
+
+double nn__loss_log(double x) {
+  if (!(x < INFINITY)) return x; /* infinite or NaN */
+  int exponent = 0;
+  double m = frexp(x, &exponent);
+  if (m < 0x1.6a09e667f3bcdp-1) { /* 1/sqrt 2: m in [1/sqrt 2, sqrt 2) */
+    m *= 2;
+    exponent--;
+  }
+  /* log m = 2 artanh z = 2 (z + z³/3 + z⁵/5 + …), |z| < 0.1716: the first term left out is below 1e-19 of the sum */
+  const double z = (m - 1) / (m + 1), square = z * z;
+  double series = 0;
+  for (int k = 11; k >= 0; k--) series = series * square + 1.0 / (2 * k + 1);
+  return 2 * z * series + exponent * 0x1.62e42fefa39efp-1; /* log 2 */
+}
+
+/* The losses that take such targets: "mse, half_sse, bce_with_logits". */
+static void list_losses(bool classes, nn_text *out) {
+  for (const nn_loss_ops *const *at = nn__loss_registry; *at != NULL; at++)
+    if (classes ? (*at)->takes_labels : (*at)->takes_values)
+      nn_text_add(out, "%s%s", out->length > 0 ? ", " : "", (*at)->schema.name);
+}
+
+nn_status nn_loss_check(const nn_choice *loss, const nn_target_info *target, size_t width) {
+  const nn_loss_ops *ops = nn_loss_find(loss->schema->name);
+  NN_ASSERT(ops != NULL);
+  if (target->classes ? !ops->takes_labels : !ops->takes_values) {
+    nn_text others = {0};
+    list_losses(target->classes, &others);
+    const nn_status status =
+        NN_FAIL(NN_ERR_CONFIG, "train.loss: %s needs %s, but the targets are %s: use one of %s, or set data.target",
+                ops->schema.name, target->classes ? "values" : "class labels",
+                target->classes ? "class labels" : "values", others.at != NULL ? others.at : "the others");
+    nn_text_clear(&others);
+    return status;
+  }
+  if (ops->check != NULL) return ops->check(loss->options, target, width);
+  return nn__loss_check_width(ops->schema.name, target, width, true);
+}
+
+nn_status nn__loss_check_width(const char *name, const nn_target_info *target, size_t width, bool one_for_two) {
+  if (width == target->width) return NN_OK;
+  if (target->classes && one_for_two && width == 1) {
+    if (target->width == 2) return NN_OK;
+    return NN_FAIL(NN_ERR_CONFIG,
+                   "the network puts out 1 value, the data has %zu classes: %s tells only two classes "
+                   "apart by one output",
+                   target->width, name);
+  }
+  return NN_FAIL(NN_ERR_CONFIG, "the network puts out %zu value%s, the data has %zu %s%s", width, width == 1 ? "" : "s",
+                 target->width, target->classes ? "class" : "target value",
+                 target->width == 1 ? (target->classes ? "" : " a sample") : (target->classes ? "es" : "s a sample"));
+}
