@@ -9,7 +9,8 @@
 
 typedef struct nn_model nn_model;
 
-/** Build the network that the configuration describes for samples of shape `in` and `outputs` outputs. Fails with
+/** Build the network that the configuration describes for samples of shape `in` and `outputs` outputs (or one, where
+ *  `outputs` is 2: two classes told apart by one value; nn_loss_check() says whether the loss does that). Fails with
  *  NN_ERR_CONFIG naming the layer. Keeps pointers into `config`. */
 nn_status nn_model_create(const nn_model_config *config, const nn_registry *registry, const nn_shape *in,
                           size_t outputs, nn_model **out);
@@ -61,9 +62,15 @@ const float *nn_workspace_output(const nn_workspace *workspace); /**< [rows, out
 const float *nn_workspace_activation(const nn_workspace *workspace, size_t layer); /**< output of one layer */
 float *nn_workspace_output_gradient(
     nn_workspace *workspace); /**< [rows, outputs]: the loss fills it before backward; training only */
-/** Gradient with respect to the output of `layer`, seen during nn_model_backward() by `watch` only. */
+/** Backward keeps no gradients of activations: whoever wants to see them is told. `gradient` [rows, out of `layer`] is
+ *  with respect to the output of `layer` and lives during the call, made on thread 0 from the last layer down to the
+ * first one that is trained. NULL: nobody watches. */
+typedef void (*nn_gradient_watch)(void *context, size_t layer, const float *gradient);
+void nn_workspace_watch(nn_workspace *workspace, nn_gradient_watch watch, void *context);
 
-/** Team functions. `pass` comes with everything but `work` set; rows at most the workspace's. */
+/** Team functions. `pass` comes with everything but `work` set; rows at most the workspace's. Backward follows a
+ * forward of the same pass; it writes the gradients of all layers that are not wholly frozen, and overwrites the output
+ * gradient. */
 void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_pass *pass);
 void nn_model_backward(const nn_model *model, nn_workspace *workspace, const nn_pass *pass);
 

@@ -1,0 +1,45 @@
+/* What the files of the model module share. */
+#ifndef NNMPI_MODEL_INTERNAL_H
+#define NNMPI_MODEL_INTERNAL_H
+
+#include "nnmpi/model.h"
+
+enum { NN__ARENA_GRAIN = 16 /* floats: every tensor and every buffer begins at a multiple, a cache line */ };
+
+static inline size_t nn__grain_round(size_t count) {
+  return (count + NN__ARENA_GRAIN - 1) / NN__ARENA_GRAIN * NN__ARENA_GRAIN;
+}
+
+/** A layer with what only the model knows of it. */
+typedef struct nn__model_layer {
+  nn_layer *layer;
+  char *name;
+  const nn_choice *choice; /* as configured; borrowed, or one of `owned` */
+  bool trained;            /* has a parameter that is not frozen */
+} nn__model_layer;
+
+struct nn_model {
+  const nn_model_config *config;
+  nn_shape in;
+  size_t layer_count, tensor_count;
+  nn__model_layer *layers;
+  nn_model_tensor *tensors;
+  size_t param_count, trainable_count; /* floats of the arena; numbers that are trained */
+  size_t first_trained;                /* layers before it need no backward; layer_count: nothing is trained */
+  nn_choice *owned;                    /* dense layers that stand for `hidden` */
+  size_t owned_count;
+};
+
+/** The list of layers: config->layers, or what `hidden` stands for. `*choices` is [*count], for nn_free(). */
+nn_status nn__model_expand(nn_model *model, const nn_registry *registry, const nn_choice ***choices, size_t *count);
+
+/** Give every layer its name; names are valid in files and differ. */
+nn_status nn__model_name_layers(nn_model *model);
+
+/** Mark what config->freeze names; fails where a name matches nothing. */
+nn_status nn__model_freeze(nn_model *model);
+
+/** Put "model: line 12: layer fc1 (dense): " in front of the message. */
+void nn__model_error_prefix(const nn_model *model, size_t layer);
+
+#endif

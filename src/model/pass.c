@@ -1,0 +1,149 @@
+/* Memory for passes; forward and backward. */
+#include "model/internal.h"
+
+#include <string.h>
+
+/* One block: this struct, the two tables, then the floats. */
+struct nn_workspace {
+  const nn_model *model;
+  size_t rows;
+  bool training;
+  float **outputs; /* [layers] of every layer, [rows, out] */
+  float **work;    /* [layers] of every layer */
+  float *input;
+  float *gradients[2]; /* of a layer's output and of its input, in turn; NULL where not training */
+  nn_gradient_watch watch;
+  void *watch_context;
+};
+
+/* ---- layout ----------------------------------------------------------------------------------- */
+
+/* Adds `count` floats, on a boundary; returns where they begin. Sums that do not fit a size_t stay at SIZE_MAX. */
+static size_t reserve(size_t *total, size_t a, size_t b) {
+  const size_t at = *total;
+  size_t count = 0, end = 0;
+  if (at == SIZE_MAX || !nn_size_multiply(a, b, &count) || count > SIZE_MAX / 2 ||
+      __builtin_add_overflow(at, nn__grain_round(count), &end))
+    end = SIZE_MAX;
+  *total = end;
+  return at;
+}
+
+/* The widest gradient that backward has to hold. */
+static size_t gradient_width(const nn_model *model) {
+  size_t width = nn_model_outputs(model);
+  for (size_t i = model->first_trained; i < model->layer_count; i++) {
+    const size_t out = nn_shape_size(&model->layers[i].layer->out);
+    if (out > width) width = out;
+  }
+  return width;
+}
+
+static size_t header_floats(const nn_model *model) {
+  const size_t bytes = sizeof(nn_workspace) + 2 * model->layer_count * sizeof(float *);
+  return nn__grain_round((bytes + sizeof(float) - 1) / sizeof(float));
+}
+
+/* Floats of the block; with `workspace`, sets its pointers into `base`. */
+static size_t lay_out(const nn_model *model, size_t rows, bool training, nn_workspace *workspace, float *base) {
+  size_t total = header_floats(model);
+  size_t at = reserve(&total, rows, nn_shape_size(&model->in));
+  if (workspace != NULL) workspace->input = base + at;
+  for (size_t i = 0; i < model->layer_count; i++) {
+    const nn_layer *layer = model->layers[i].layer;
+    at = reserve(&total, rows, nn_shape_size(&layer->out));
+    if (workspace != NULL) workspace->outputs[i] = base + at;
+    at = reserve(&total, rows, layer->work_per_row);
+    if (workspace != NULL) workspace->work[i] = base + at;
+    /* the fixed part follows the rows' part at once, wherever that ends: a layer sees one array */
+    (void)reserve(&total, 1, layer->work_fixed);
+  }
+  for (int g = 0; training && g < 2; g++) {
+    at = reserve(&total, rows, gradient_width(model));
+    if (workspace != NULL) workspace->gradients[g] = base + at;
+  }
+  return total;
+}
+
+size_t nn_workspace_bytes(const nn_model *model, size_t rows, bool training) {
+  size_t bytes = 0;
+  return nn_size_multiply(lay_out(model, rows, training, NULL, NULL), sizeof(float), &bytes) ? bytes : SIZE_MAX;
+}
+
+nn_status nn_workspace_create(const nn_model *model, size_t rows, bool training, nn_workspace **out) {
+  void *memory = NULL;
+  NN_TRY(nn_alloc(nn_workspace_bytes(model, rows, training), 1, "the values of the layers", &memory));
+  nn_workspace *workspace = memory;
+  workspace->model = model;
+  workspace->rows = rows;
+  workspace->training = training;
+  workspace->outputs = (float **)(workspace + 1);
+  workspace->work = workspace->outputs + model->layer_count;
+  (void)lay_out(model, rows, training, workspace, memory);
+  *out = workspace;
+  return NN_OK;
+}
+
+void nn_workspace_destroy(nn_workspace **workspace) {
+  nn_free(*workspace);
+  *workspace = NULL;
+}
+
+float *nn_workspace_input(nn_workspace *workspace) {
+  return workspace->input;
+}
+
+const float *nn_workspace_output(const nn_workspace *workspace) {
+  return workspace->outputs[workspace->model->layer_count - 1];
+}
+
+const float *nn_workspace_activation(const nn_workspace *workspace, size_t layer) {
+  NN_ASSERT(layer < workspace->model->layer_count);
+  return workspace->outputs[layer];
+}
+
+float *nn_workspace_output_gradient(nn_workspace *workspace) {
+  NN_ASSERT(workspace->training);
+  return workspace->gradients[0];
+}
+
+void nn_workspace_watch(nn_workspace *workspace, nn_gradient_watch watch, void *context) {
+  workspace->watch = watch;
+  workspace->watch_context = context;
+}
+
+/* ---- passes ----------------------------------------------------------------------------------- */
+
+static const float *layer_input(const nn_workspace *workspace, size_t layer) {
+  return layer == 0 ? workspace->input : workspace->outputs[layer - 1];
+}
+
+void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_pass *pass) {
+  NN_ASSERT(workspace->model == model && pass->rows > 0 && pass->rows <= workspace->rows);
+  nn_pass own = *pass;
+  for (size_t i = 0; i < model->layer_count; i++) {
+    const nn_layer *layer = model->layers[i].layer;
+    own.work = workspace->work[i];
+    layer->ops->forward(layer, &own, layer_input(workspace, i), workspace->outputs[i]);
+  }
+}
+
+void nn_model_backward(const nn_model *model, nn_workspace *workspace, const nn_pass *pass) {
+  NN_ASSERT(workspace->model == model && workspace->training && pass->rows <= workspace->rows);
+  nn_pass own = *pass;
+  float *dy = workspace->gradients[0], *dx = workspace->gradients[1];
+  for (size_t i = model->layer_count; i-- > model->first_trained;) {
+    const nn_layer *layer = model->layers[i].layer;
+    if (workspace->watch != NULL) {
+      if (pass->team->id == 0) workspace->watch(workspace->watch_context, i, dy);
+      nn_team_barrier(pass->team);
+    }
+    own.work = workspace->work[i];
+    own.grads = model->layers[i].trained ? pass->grads : NULL;
+    layer->ops->backward(layer, &own, layer_input(workspace, i), workspace->outputs[i], dy,
+                         i == model->first_trained ? NULL : dx);
+    float *swap = dy;
+    dy = dx;
+    dx = swap;
+  }
+}
