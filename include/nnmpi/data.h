@@ -68,6 +68,8 @@ nn_status nn_dataset_load(nn_dataset *dataset, void *shared, int part, int parts
 /** After every part is loaded and seen by all: counts classes, computes mean and deviation (fixed blocks in index
  * order, the same bits whatever `parts` was), makes the split. Closes the file. */
 nn_status nn_dataset_finish(nn_dataset *dataset);
+/** Instead of load and finish, for `--dry-run`: reads the labels alone, so that the number of classes is known. */
+nn_status nn_dataset_peek(nn_dataset *dataset);
 
 const nn_shape *nn_dataset_shape(const nn_dataset *dataset); /**< of x */
 const nn_target_info *

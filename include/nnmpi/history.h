@@ -14,7 +14,7 @@
 typedef struct nn_metrics {
   double loss;
   double accuracy, top_k; /**< classes: shares 0 … 1 */
-  double mae, rmse, r2;   /**< values, in normalised units */
+  double mae, rmse, r2;   /**< values, in the user's unit */
 } nn_metrics;
 
 extern const nn_metrics nn_metrics_none; /**< all NaN */

@@ -6,6 +6,8 @@
 #include "nnmpi/checkpoint.h"
 #include "nnmpi/comm.h"
 
+#include <signal.h>
+
 /** All tables of layers, losses, initialisations, optimizers and schedules, for nn_config_parse(). */
 void nn_registry_fill(nn_registry *registry);
 
@@ -20,7 +22,8 @@ typedef struct nn_observer {
 } nn_observer;
 
 typedef struct nn_train_options {
-  bool restart; /**< set an existing run aside and start over */
+  bool restart;                      /**< set an existing run aside and start over */
+  const volatile sig_atomic_t *stop; /**< set by a signal handler: save and stop at the next step; NULL: never */
   nn_observer observer;
 } nn_train_options;
 
@@ -34,14 +37,14 @@ typedef struct nn_train_result {
   char run_folder[1024], checkpoint[1024], history[1024];
 } nn_train_result;
 
-/** Train as configured: from the newest checkpoint in the run folder, or from the start. Collective; the same
- *  status on every rank. */
-nn_status nn_train(nn_comm *comm, const nn_config *config, const nn_registry *registry, const nn_train_options *options,
+/** Train as configured (`auto` virtual ranks are settled in `config`): from the newest checkpoint in the run folder, or
+ * from the start. Collective; the same status on every rank. */
+nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry, const nn_train_options *options,
                    nn_log *log, nn_train_result *result);
 
 /** `--dry-run`: what nn_train() would do on `ranks` ranks: resolved configuration, layers, batches, memory. Reads the
- * data's headers and no rows. Local: needs no MPI. */
-nn_status nn_plan(const nn_config *config, const nn_registry *registry, int ranks, int ranks_per_node, nn_text *out);
+ * data's headers and labels, no other rows. Local: needs no MPI. */
+nn_status nn_plan(nn_config *config, const nn_registry *registry, int ranks, int ranks_per_node, nn_text *out);
 
 /** `nnmpi evaluate`. Collective; `comm` may be NULL for one process without MPI. */
 nn_status nn_evaluate_file(nn_comm *comm, const char *checkpoint, const char *data, const char *split, int64_t threads,

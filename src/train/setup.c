@@ -1,0 +1,271 @@
+/* Everything before the first step: data, network, memory, threads. */
+#include "train_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the network for a data set ------------------------------------------------------------------ */
+
+/* A network may answer two classes with one output (bce_with_logits always does), or with one output per class. */
+nn_status nn__model_for(const nn_config *config, const nn_registry *registry, const nn_dataset *dataset,
+                        nn_model **out) {
+  const nn_target_info *target = nn_dataset_target(dataset);
+  const char *loss = config->train.loss.schema->name;
+  const bool two_classes = target->classes && target->width == 2 && strcmp(loss, "cross_entropy") != 0;
+  const bool one_output = two_classes && strcmp(loss, "bce_with_logits") == 0;
+  const size_t wanted = one_output ? 1 : target->width;
+  const nn_status status = nn_model_create(&config->model, registry, nn_dataset_shape(dataset), wanted, out);
+  if (status == NN_OK || !two_classes) return status;
+  const nn_error first = *nn_error_last();
+  if (nn_model_create(&config->model, registry, nn_dataset_shape(dataset), 3 - wanted, out) == NN_OK) return NN_OK;
+  return NN_FAIL(first.status, "%s", first.message);
+}
+
+double nn__flops_per_row(const nn_model *model) {
+  /* a product of a row with a matrix is 2 operations an element, and there are three of them: forward, and backward
+   * twice */
+  return 6 * (double)nn_model_param_count(model);
+}
+
+/* ---- figures that follow from configuration and data ------------------------------------------------ */
+
+nn_status nn__trainer_sizes(nn__trainer *t, int size) {
+  nn_config *config = t->config;
+  const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
+  if (config->parallel.virtual_ranks == NN_AUTO) config->parallel.virtual_ranks = size;
+  if (config->parallel.virtual_ranks < size)
+    return NN_FAIL(NN_ERR_CONFIG,
+                   "%d ranks are more than the %" PRId64
+                   " virtual ranks of this run (parallel.virtual_ranks): start at most %" PRId64
+                   " ranks, or a new run with more virtual ranks",
+                   size, config->parallel.virtual_ranks, config->parallel.virtual_ranks);
+  t->virtual_ranks = (int)config->parallel.virtual_ranks;
+  const size_t pieces = (size_t)t->virtual_ranks;
+  if (samples < pieces)
+    return NN_FAIL(NN_ERR_DATA, "the training set has %zu samples, fewer than the %zu ranks: start fewer ranks",
+                   samples, pieces);
+  t->batch = config->train.batch_size > 0 ? (size_t)config->train.batch_size
+                                          : (size_t)config->train.batch_size_per_rank * pieces;
+  if (t->batch < pieces)
+    return NN_FAIL(
+        NN_ERR_CONFIG,
+        "train.batch_size is %zu, below the %zu ranks that share a batch: start fewer ranks, or use a larger batch",
+        t->batch, pieces);
+  if (t->batch > samples) t->batch = samples;
+  t->steps_per_epoch = (samples + t->batch - 1) / t->batch;
+  t->total_steps = t->steps_per_epoch * (uint64_t)config->train.epochs;
+  return NN_OK;
+}
+
+static size_t piece_capacity(const nn__trainer *t) {
+  return (t->batch + (size_t)t->virtual_ranks - 1) / (size_t)t->virtual_ranks;
+}
+
+/* Rows that the workspace and the targets must hold. */
+static size_t row_capacity(const nn__trainer *t) {
+  const size_t piece = piece_capacity(t);
+  const bool evaluating = nn_dataset_count(t->dataset, NN_SET_VALID) + nn_dataset_count(t->dataset, NN_SET_TEST) > 0;
+  return evaluating && piece < NN__EVAL_ROWS ? NN__EVAL_ROWS : piece;
+}
+
+void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
+  const size_t parameters = nn_model_param_count(t->model), bytes = parameters * sizeof(float);
+  const size_t rows = row_capacity(t), samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
+  const uint64_t epochs = (uint64_t)t->config->train.epochs;
+  *out = (nn__memory){.parameters = bytes,
+                      .gradients = nn_tree_bytes(t->virtual_ranks, size, 0, parameters + NN__TAIL),
+                      .optimizer = nn_optim_bytes(&t->config->train.optimizer, parameters),
+                      .activations = nn_workspace_bytes(t->model, rows, true) + nn__rows_bytes(rows, &t->task),
+                      .data_private = nn_dataset_private_bytes(t->dataset) + samples * sizeof(uint32_t),
+                      .data_shared = nn_dataset_shared_bytes(t->dataset),
+                      .history = nn_history_bytes(&t->config->history, t->total_steps, epochs, t->model)};
+  /* a checkpoint is built in memory and copied once: state twice, and HDF5's chunk of it */
+  out->saving = 2 * (out->parameters + out->optimizer) + out->history;
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------ */
+
+int nn__threads(const nn_config *config, int cores, int sharing, double flops_per_step) {
+  const char *environment = getenv("OMP_NUM_THREADS");
+  int64_t wish = 0;
+  if (environment != NULL && nn_parse_int(environment, &wish) && wish >= 1 && wish <= 1024) return (int)wish;
+  if (config->parallel.threads != NN_AUTO) return (int)config->parallel.threads;
+  /* below this much work a thread costs more than it brings (docs/performance.md) */
+  const double worth = 4e6;
+  int threads = cores / sharing;
+  if ((double)threads > flops_per_step / worth) threads = (int)(flops_per_step / worth);
+  return threads < 1 ? 1 : threads;
+}
+
+/* The cores of this rank, and how many ranks of its node may run on the very same ones. */
+static nn_status find_cores(nn_comm *comm, nn_text *cores, int *sharing, bool *alone_on_core) {
+  enum { TEXT = 120 };
+  typedef struct place {
+    int node;
+    char cores[TEXT];
+  } place;
+  place mine = {.node = nn_comm_node_index(comm)}, *all = NULL;
+  void *memory = NULL;
+  nn_status status = nn_cpu_allowed_text(cores);
+  if (status == NN_OK) {
+    snprintf(mine.cores, sizeof mine.cores, "%s", cores->at);
+    status = nn_alloc((size_t)nn_comm_size(comm), sizeof mine, "the places of the ranks", &memory);
+  }
+  status = nn_comm_agree(comm, status);
+  if (status != NN_OK) goto done;
+  all = memory;
+  NN_TRY_DONE(nn_comm_gather_all(comm, &mine, sizeof mine, all));
+  *sharing = 0;
+  for (int r = 0; r < nn_comm_size(comm); r++)
+    *sharing += all[r].node == mine.node && strcmp(all[r].cores, mine.cores) == 0;
+  *alone_on_core = *sharing == 1;
+done:
+  nn_free(memory);
+  return status;
+}
+
+static nn_status choose_threads(nn__trainer *t) {
+  nn_text cores = {0};
+  int sharing = 1;
+  bool own = true;
+  nn_status status = find_cores(t->comm, &cores, &sharing, &own);
+  if (status != NN_OK) goto done;
+  const int allowed = nn_cpu_allowed(), size = nn_comm_size(t->comm), node_size = nn_comm_node_size(t->comm);
+  const double work = nn__flops_per_row(t->model) * (double)t->batch * t->pieces / t->virtual_ranks;
+  t->threads = nn__threads(t->config, allowed, sharing, work);
+  nn_log_info(t->log, "%d rank%s on %d node%s, %d thread%s each, rank 0 on %s core%s %s (%s), %s", size,
+              size == 1 ? "" : "s", nn_comm_node_count(t->comm), nn_comm_node_count(t->comm) == 1 ? "" : "s",
+              t->threads, t->threads == 1 ? "" : "s", nn_comm_host(t->comm), allowed == 1 ? "" : "s", cores.at,
+              own ? "its own" : "shared", nn_comm_library(t->comm));
+  if (t->threads > allowed && sharing == 1)
+    nn_log_warn(t->log,
+                "%d threads share %d core%s of rank 0: start mpirun with --bind-to none, or --map-by slot:PE=%d, or "
+                "lower OMP_NUM_THREADS",
+                t->threads, allowed, allowed == 1 ? "" : "s", t->threads);
+  else if (t->threads * sharing > allowed)
+    nn_log_warn(t->log,
+                "cores are oversubscribed: %d ranks × %d threads on %d core%s of %s; fewer ranks will be faster",
+                node_size, t->threads, allowed, allowed == 1 ? "" : "s", nn_comm_host(t->comm));
+done:
+  nn_text_clear(&cores);
+  return status;
+}
+
+/* ---- opening -------------------------------------------------------------------------------------------- */
+
+/* One copy of the data a node; every rank reads and checks its part. */
+static nn_status open_data(nn__trainer *t) {
+  NN_TRY(nn_comm_agree(t->comm, nn_dataset_open(&t->config->data, (uint64_t)t->config->run.seed, &t->dataset)));
+  NN_TRY(nn_window_create(t->comm, nn_dataset_shared_bytes(t->dataset), &t->window));
+  const int part = nn_comm_node_rank(t->comm), parts = nn_comm_node_size(t->comm);
+  NN_TRY(nn_comm_agree(t->comm, nn_dataset_load(t->dataset, nn_window_data(t->window), part, parts)));
+  NN_TRY(nn_comm_agree(t->comm, nn_window_sync(t->window)));
+  return nn_comm_agree(t->comm, nn_dataset_finish(t->dataset));
+}
+
+/* The same on every rank, memory apart. */
+static nn_status open_model(nn__trainer *t) {
+  NN_TRY(nn__model_for(t->config, t->registry, t->dataset, &t->model));
+  const nn_normalizer *normalizer = nn_dataset_normalizer(t->dataset);
+  NN_TRY(nn__task_create(t->config, nn_dataset_target(t->dataset), nn_model_outputs(t->model),
+                         normalizer->target_deviation, &t->task));
+  t->param_count = nn_model_param_count(t->model);
+  return NN_OK;
+}
+
+static nn_status allocate(nn__trainer *t) {
+  enum { RANGES = 1024 };
+  nn_range ranges[RANGES];
+  void *memory = NULL;
+  if (nn_fault("allocate", 0))
+    return NN_FAIL(NN_ERR_MEMORY, "out of memory: parameters could not be had (NNMPI_FAULT)");
+  NN_TRY(nn_alloc(t->param_count, sizeof(float), "the parameters", &memory));
+  t->params = memory;
+  const size_t count = nn_model_trainable_ranges(t->model, ranges, RANGES);
+  if (count > RANGES)
+    return NN_FAIL(NN_ERR_CONFIG, "model.freeze cuts the parameters into %zu parts, more than %d", count, RANGES);
+  NN_TRY(nn_optim_create(&t->config->train.optimizer, &t->config->train.schedule, t->param_count, ranges, count,
+                         &t->optim));
+  const size_t rows = row_capacity(t);
+  NN_TRY(nn_workspace_create(t->model, rows, true, &t->workspace));
+  NN_TRY(nn__rows_create(rows, &t->task, &t->rows));
+  NN_TRY(nn_alloc(nn_dataset_count(t->dataset, NN_SET_TRAIN), sizeof(uint32_t), "the order of an epoch", &memory));
+  t->order = memory;
+  if (nn_comm_rank(t->comm) != 0) return NN_OK;
+  return nn_history_create(&t->config->history, t->total_steps, t->model, &t->history);
+}
+
+/* Rank 0 fills the parameters (perhaps from files) and tells everybody. */
+static nn_status initialise(nn__trainer *t) {
+  nn_status status = NN_OK;
+  nn_text report = {0};
+  nn_checkpoint *source = NULL;
+  if (nn_comm_rank(t->comm) == 0) {
+    status = nn_model_init(t->model, (uint64_t)t->config->run.seed, t->params);
+    const char *from = t->config->model.init_from;
+    if (status == NN_OK && from != NULL) {
+      status = nn_checkpoint_open(from, &source);
+      if (status == NN_OK) status = nn_checkpoint_take(source, t->model, t->params, &report);
+      if (status == NN_OK) nn_log_info(t->log, "parameters from %s:\n%s", from, report.at);
+    }
+  }
+  nn_checkpoint_close(&source);
+  nn_text_clear(&report);
+  NN_TRY(nn_comm_agree(t->comm, status));
+  return nn_comm_broadcast(t->comm, t->params, t->param_count * sizeof(float));
+}
+
+static void describe(const nn__trainer *t) {
+  char shape[96];
+  const nn_shape *in = nn_dataset_shape(t->dataset);
+  const nn_target_info *target = nn_dataset_target(t->dataset);
+  const char *reduction = nn_comm_size(t->comm) == 1 ? "none" : t->plain_reduction ? "MPI_Allreduce" : "fixed tree";
+  nn_log_info(t->log, "data: %zu train, %zu valid, %zu test samples of %s, %zu %s",
+              nn_dataset_count(t->dataset, NN_SET_TRAIN), nn_dataset_count(t->dataset, NN_SET_VALID),
+              nn_dataset_count(t->dataset, NN_SET_TEST), nn_shape_text(in, shape), target->width,
+              target->classes      ? "classes"
+              : target->width == 1 ? "value"
+                                   : "values");
+  nn_log_info(t->log, "network: %zu layers, %zu parameters trained", nn_model_layer_count(t->model),
+              nn_model_trainable_count(t->model));
+  nn_log_info(t->log,
+              "minibatch: %zu samples, %zu a rank in %d virtual rank%s; %" PRIu64 " steps an epoch; reduction: %s",
+              t->batch, (t->batch + (size_t)nn_comm_size(t->comm) - 1) / (size_t)nn_comm_size(t->comm),
+              t->virtual_ranks, t->virtual_ranks == 1 ? "" : "s", t->steps_per_epoch, reduction);
+}
+
+nn_status nn__trainer_open(nn__trainer *t) {
+  bool resumed = false;
+  const int64_t asked = t->config->parallel.virtual_ranks;
+  t->saved_step = UINT64_MAX;
+  t->progress.best_value = nn_metrics_none.loss;
+  NN_TRY(open_data(t));
+  NN_TRY(nn_comm_agree(t->comm, nn__run_open(t)));
+  NN_TRY(nn__run_find(t, asked));
+  NN_TRY(nn_comm_agree(t->comm, nn__trainer_sizes(t, nn_comm_size(t->comm))));
+  nn_tree_range(t->virtual_ranks, nn_comm_size(t->comm), nn_comm_rank(t->comm), &t->first_piece, &t->pieces);
+  t->plain_reduction = t->config->parallel.reduction == NN_REDUCTION_ALLREDUCE;
+  NN_TRY(nn_comm_agree(t->comm, open_model(t)));
+  NN_TRY(nn_comm_agree(t->comm, allocate(t)));
+  NN_TRY(nn_tree_create(t->comm, t->virtual_ranks, t->param_count + NN__TAIL, &t->tree));
+  NN_TRY(choose_threads(t));
+  describe(t);
+  NN_TRY(nn__run_resume(t, &resumed));
+  return resumed ? NN_OK : initialise(t);
+}
+
+void nn__trainer_close(nn__trainer *t) {
+  nn_checkpoint_close(&t->found);
+  nn_history_destroy(&t->history);
+  nn__rows_clear(&t->rows);
+  nn_free(t->order);
+  nn_free(t->params);
+  nn_workspace_destroy(&t->workspace);
+  nn_tree_destroy(&t->tree);
+  nn_optim_destroy(&t->optim);
+  nn_model_destroy(&t->model);
+  nn_dataset_destroy(&t->dataset);
+  nn_window_destroy(&t->window);
+  nn_text_clear(&t->resolved);
+}

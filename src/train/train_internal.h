@@ -1,0 +1,167 @@
+/* What the files of train share: one struct with everything that a rank has while it trains. */
+#ifndef NNMPI_TRAIN_INTERNAL_H
+#define NNMPI_TRAIN_INTERNAL_H
+
+#include "nnmpi/train.h"
+
+/* What a sample contributes to, per row and summed. In the tail of the gradient arena as floats, in evaluation as
+ * doubles. */
+enum {
+  NN__SUM_LOSS,   /* weight × loss */
+  NN__SUM_WEIGHT, /* class weights; 1 each without them */
+  NN__SUM_SAMPLES,
+  NN__SUM_CORRECT,
+  NN__SUM_TOP_K,
+  NN__SUM_ABSOLUTE, /* |y − t|, the user's unit */
+  NN__SUM_SQUARE,   /* (y − t)², the user's unit */
+  NN__SUM_SQUARE_NORMALIZED,
+  NN__SUMS,
+  NN__FLAG_FAILED = NN__SUMS, /* this rank failed in this step */
+  NN__FLAG_STOP,              /* this rank was asked to stop */
+  NN__TAIL = 16               /* floats behind the parameters in a gradient arena */
+};
+
+enum {
+  NN__PROGRAM_BYTES = 40 << 20, /* a rank's program, libraries and MPI without any of our memory */
+  NN__EVAL_ROWS = 256           /* samples of a block of evaluation: a constant, so that blocks never depend on ranks */
+};
+
+/* What is wanted of the network's outputs for a data set: loss, metrics. */
+typedef struct nn__task {
+  const nn_loss_ops *loss;
+  const void *loss_options;
+  nn_loss_average average;
+  const nn_target_info *target;
+  size_t width; /* outputs of the network */
+  size_t top_k;
+  double threshold;        /* one output for two classes: class 1 from here on */
+  const double *deviation; /* of the targets, [width]; NULL: 1 */
+} nn__task;
+
+/* Rows of one piece or block on their way through the network. */
+typedef struct nn__rows {
+  size_t capacity;
+  int32_t *labels; /* [capacity], for classes */
+  float *values;   /* [capacity, width], for values */
+  float *weight;   /* [capacity]: what multiplies the gradient of a sample */
+  double *loss;    /* [capacity] */
+  double *sums;    /* [capacity, NN__SUMS] */
+  void *memory;
+} nn__rows;
+
+size_t nn__rows_bytes(size_t capacity, const nn__task *task);
+nn_status nn__rows_create(size_t capacity, const nn__task *task, nn__rows *out);
+void nn__rows_clear(nn__rows *rows);
+
+/* Find loss, width and threshold for a configuration and a target. */
+nn_status nn__task_create(const nn_config *config, const nn_target_info *target, size_t width, const double *deviation,
+                          nn__task *out);
+
+/* Per row: NN__SUMS numbers from outputs and targets; then their sum over the rows in index order, in `total`, which
+ * only thread 0 writes. Team function; not synchronised at the end. */
+void nn__task_sums(const nn__task *task, const nn_team *team, size_t rows, const float *outputs, nn__rows *at,
+                   const float *class_weights, double total[NN__SUMS]);
+nn_metrics nn__task_metrics(const nn__task *task, const double sums[NN__SUMS], double target_variation);
+
+/* ---- evaluation --------------------------------------------------------------------------------------- */
+
+typedef struct nn__evaluation {
+  nn_comm *comm;
+  int threads;
+  const nn_dataset *dataset;
+  const nn_model *model;
+  const float *params;
+  nn_workspace *workspace; /* for NN__EVAL_ROWS rows at least */
+  const nn__task *task;
+  nn__rows *rows;
+} nn__evaluation;
+
+/* Metrics of a set: every sample once, blocks of fixed samples dealt to the ranks, sums added in order of blocks.
+ * Collective. */
+nn_status nn__evaluate(const nn__evaluation *evaluation, nn_set set, nn_metrics *out);
+
+/* ---- a rank's training ---------------------------------------------------------------------------------- */
+
+typedef struct nn__trainer {
+  nn_comm *comm;
+  nn_config *config;
+  const nn_registry *registry;
+  const nn_train_options *options;
+  nn_log *log;
+  nn_train_result *result;
+
+  nn_dataset *dataset;
+  nn_window *window;
+  nn_model *model;
+  float *params;
+  nn_optim *optim;
+  nn_tree *tree;
+  nn_workspace *workspace;
+  nn__task task;
+  nn__rows rows;
+  uint32_t *order;      /* [samples of train] */
+  nn_history *history;  /* rank 0 */
+  nn_checkpoint *found; /* rank 0, while starting: what is continued */
+  nn_text resolved;     /* configuration as YAML; rank 0 */
+
+  int threads, virtual_ranks, first_piece, pieces;
+  bool plain_reduction;
+  size_t batch, param_count;
+  uint64_t steps_per_epoch, total_steps;
+  nn_progress_state progress;
+
+  /* the step that is under way: written by thread 0, read by all after a barrier */
+  struct {
+    const uint32_t *ids;
+    size_t samples;
+    double lr, gradient_norm, load_seconds, reduce_seconds;
+    float *sum;
+    nn_status status;
+  } step;
+
+  double epoch_seconds; /* of training in this epoch, in this process */
+  uint64_t epoch_first; /* samples of this epoch that another process did */
+  double last_told, last_saved, last_history;
+  uint64_t saved_step; /* step of the newest checkpoint on disk; UINT64_MAX: none */
+  bool save_failed;
+} nn__trainer;
+
+/* Samples of piece v of a batch: [*first, *first + *count). */
+void nn__piece_rows(size_t batch, int virtual_ranks, int v, size_t *first, size_t *count);
+
+/* One minibatch: gradients of this rank's pieces, their sum over all, the update. Collective; the same status
+ * everywhere. */
+nn_status nn__train_step(nn__trainer *t, uint64_t epoch);
+
+/* Everything before the first step. Collective. */
+nn_status nn__trainer_open(nn__trainer *t);
+void nn__trainer_close(nn__trainer *t);
+
+/* Figures that follow from configuration and data alone: batch, virtual ranks, steps; checks them. Local, the same on
+ * every rank. */
+nn_status nn__trainer_sizes(nn__trainer *t, int size);
+/* The network for a data set: tries what the loss allows. Local. */
+nn_status nn__model_for(const nn_config *config, const nn_registry *registry, const nn_dataset *dataset,
+                        nn_model **out);
+int nn__threads(const nn_config *config, int cores, int sharing, double flops_per_step);
+double nn__flops_per_row(const nn_model *model);
+
+/* Memory of one rank by purpose, bytes. */
+typedef struct nn__memory {
+  size_t parameters, gradients, optimizer, activations, data_private, data_shared, history, saving;
+} nn__memory;
+void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out);
+
+/* ---- the run folder (rank 0) ------------------------------------------------------------------------------ */
+
+nn_status nn__run_open(nn__trainer *t); /* rank 0: folders, old run aside, config.yaml */
+nn_status
+nn__run_find(nn__trainer *t,
+             int64_t asked); /* Collective: is there something to continue, does it fit; settles virtual ranks */
+nn_status nn__run_resume(nn__trainer *t, bool *resumed); /* Collective: newest checkpoint → state of all ranks */
+void nn__run_save(nn__trainer *t);                       /* rank 0: checkpoint of this step; a failure is a warning */
+void nn__run_save_best(nn__trainer *t);
+void nn__run_save_history(nn__trainer *t);
+void nn__run_summary(nn__trainer *t, const char *status, nn_status code);
+
+#endif
