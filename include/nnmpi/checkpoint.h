@@ -102,6 +102,13 @@ typedef struct nn_trained {
 
 nn_status nn_trained_load(const char *path, nn_trained **out);
 void nn_trained_destroy(nn_trained **trained);
+/** What the network's raw outputs [rows, outputs] mean, into `answers` (may be the same array): probabilities for
+ * classes (softmax, or sigmoid of bce_with_logits), values in the user's unit otherwise; other losses' outputs for
+ * classes stay as they are. Team function; synchronised. */
+void nn_trained_answer(const nn_trained *trained, const nn_team *team, size_t rows, const float *outputs,
+                       float *answers);
+/** The class that one row of answers says, and its probability (NaN where the answers are no probabilities). */
+int32_t nn_trained_class(const nn_trained *trained, const float *answers, float *probability);
 /** x [rows, size of shape] in stored units (before scale and normalisation) → outputs [rows, outputs]; class
  * probabilities (softmax) for classes, values in the user's unit otherwise. Cut into fixed pieces of samples, so that
  * results do not depend on `rows`. */

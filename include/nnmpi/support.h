@@ -109,6 +109,8 @@ bool nn_parse_int(const char *text, int64_t *out);
 
 /** The shortest text that reads back as the same double ("0.1", "1e-05"). `buffer` needs 32 bytes; returns it. */
 char *nn_format_real(double value, char buffer[32]);
+/** The same for a float: 0.1f is "0.1". */
+char *nn_format_float(float value, char buffer[32]);
 
 /** Product of sizes for an allocation; false if it does not fit. */
 bool nn_size_multiply(size_t a, size_t b, size_t *out);

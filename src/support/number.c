@@ -65,14 +65,25 @@ bool nn_parse_int(const char *text, int64_t *out) {
   return true;
 }
 
-char *nn_format_real(double value, char buffer[32]) {
+/* The fewest digits that read back as the same number: of a float where `narrow`. */
+static char *format_shortest(double value, bool narrow, char buffer[32]) {
   for (int digits = 1; digits <= 17; digits++) {
     snprintf(buffer, 32, "%.*g", digits, value);
     char *comma = strchr(buffer, ','); /* a locale's decimal point */
     if (comma != NULL) *comma = '.';
-    if (!isfinite(value) || parse_decimal(buffer) == value) break;
+    if (!isfinite(value)) break;
+    const double back = parse_decimal(buffer);
+    if (narrow ? (float)back == (float)value : back == value) break;
   }
   return buffer;
+}
+
+char *nn_format_real(double value, char buffer[32]) {
+  return format_shortest(value, false, buffer);
+}
+
+char *nn_format_float(float value, char buffer[32]) {
+  return format_shortest((double)value, true, buffer);
 }
 
 bool nn_size_multiply(size_t a, size_t b, size_t *out) {
