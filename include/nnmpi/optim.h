@@ -1,22 +1,21 @@
 /** @file optim.h
  *  Floor 3: optimizers and learning-rate schedules on flat arrays.
  *
- *  To add one: a file in src/optim/ and a line in src/optim/registry.c. Formulas follow PyTorch's documentation of the
- * optimizer of the same name. Rank-blind and Local. */
+ *  To add one: a file in src/optim/ and a line in src/optim/internal.h. Formulas follow PyTorch's documentation of the
+ *  optimizer of the same name. Rank-blind and Local. */
 #ifndef NNMPI_OPTIM_H
 #define NNMPI_OPTIM_H
 
 #include "nnmpi/config.h"
 #include "nnmpi/kernels.h"
 
-enum { NN_OPTIM_SLOTS_MAX = 3 };
+enum { NN_OPTIM_SLOTS_MAX = 3, NN_OPTIM_FACTORS_MAX = 12 };
 
 /** One update of elements [0, count) that belong together; called per block of at most NN_SUM_BLOCK elements by one
- * thread. */
+ *  thread. */
 typedef struct nn_optim_block {
   size_t count;
-  double lr;            /**< learning rate of this step */
-  uint64_t step;        /**< from 1: bias correction */
+  const float *factor;  /**< what prepare() made of this step */
   float gradient_scale; /**< gradients are multiplied by it first (clipping) */
   const float *gradient;
   float *param;
@@ -25,8 +24,12 @@ typedef struct nn_optim_block {
 
 typedef struct nn_optim_ops {
   nn_schema schema; /**< every options struct begins with nn_optim_options */
+  /** Options that do not go together: NN_ERR_CONFIG. NULL: all do. */
+  nn_status (*check)(const void *options);
   /** How many state arrays of the arena's size these options need, and their names in checkpoints ("exp_avg"). */
   int (*slots)(const void *options, const char *names[NN_OPTIM_SLOTS_MAX]);
+  /** The numbers that update() needs, once a step: in double, then rounded. `step` from 1; `lr` is this step's. */
+  void (*prepare)(const void *options, uint64_t step, double lr, float factor[NN_OPTIM_FACTORS_MAX]);
   void (*update)(const void *options, const nn_optim_block *block);
 } nn_optim_ops;
 
@@ -39,12 +42,12 @@ extern const nn_optim_ops *const nn__optim_registry[];
 /** A schedule gives the learning rate's factor at a step. */
 typedef struct nn_schedule_ops {
   nn_schema schema; /**< every options struct begins with nn_schedule_options */
-  /** `step` from 0 of `total` steps, `steps_per_epoch`; warm-up is not its business. */
+  /** `step` from 0 of `total` steps, both counted from the end of the warm-up, which is not its business. */
   double (*factor)(const void *options, uint64_t step, uint64_t total, uint64_t steps_per_epoch);
 } nn_schedule_ops;
 
 typedef struct nn_schedule_options {
-  double warmup_epochs; /**< the rate grows linearly from 0 over so many epochs; 0: none */
+  double warmup_epochs; /**< over so many epochs the rate grows linearly up to the base rate; 0: none */
 } nn_schedule_options;
 
 extern const nn_schedule_ops *const nn__schedule_registry[];
@@ -53,19 +56,27 @@ void nn_optim_register(nn_registry *registry);
 
 typedef struct nn_optim nn_optim;
 
-/** An optimizer for arenas of `count` floats, of which `ranges` (nn_model_trainable_ranges()) are trained. Allocates
- * its state. */
+/** NN_ERR_CONFIG where the options of the optimizer do not go together; create() checks too. */
+nn_status nn_optim_check(const nn_choice *optimizer);
+
+/** An optimizer for arenas of `count` floats, of which `ranges` (nn_model_trainable_ranges(): ascending, apart) are
+ *  trained. Allocates its state, zeroed. Keeps pointers into the choices; `schedule` NULL or without schema:
+ *  constant. */
 nn_status nn_optim_create(const nn_choice *optimizer, const nn_choice *schedule, size_t count, const nn_range *ranges,
                           size_t range_count, nn_optim **out);
 void nn_optim_destroy(nn_optim **optim);
 size_t nn_optim_bytes(const nn_choice *optimizer, size_t count); /**< what create allocates */
 
+/** The learning rate of `step`, from 0. Warm-up of W steps: base × (step + 1) / W; after it the schedule counts from 0,
+ *  over total − W steps. */
 double nn_optim_lr(const nn_optim *optim, uint64_t step, uint64_t total, uint64_t steps_per_epoch);
 
 /** One step: params −= … with gradients, both whole arenas. With clip_norm > 0 the gradient's norm is computed first
- * and gradients are scaled by min(1, clip_norm / (norm + 1e-6)) (as torch.nn.utils.clip_grad_norm_). Returns through
- * *norm the norm before clipping: a sum over fixed blocks in index order, the same bits for any number of threads. Team
- * function; synchronised; `step` counts from 0. */
+ *  and gradients are scaled by min(1, clip_norm / (norm + 1e-6)) (as torch.nn.utils.clip_grad_norm_); if that norm is
+ *  not finite, parameters and state stay as they are (so clip_norm = INFINITY looks before it leaps). Without clipping
+ *  the norm is gathered on the way, so that an update reads memory once. Returns through *norm the norm before
+ *  clipping, over what is trained: a sum over fixed blocks in index order, the same bits for any number of threads; it
+ *  is NaN or infinite where a gradient is. Team function; synchronised; allocates nothing; `step` counts from 0. */
 void nn_optim_step(nn_optim *optim, const nn_team *team, uint64_t step, double lr, double clip_norm,
                    const float *gradients, float *params, double *norm);
 

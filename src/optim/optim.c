@@ -1,0 +1,205 @@
+/* An optimizer at work on arenas: pieces of at most NN_SUM_BLOCK elements, dealt to the threads by index.
+ *
+ * Pieces end at multiples of NN_SUM_BLOCK counted from the start of the arena, so they depend on neither the threads
+ * nor what was asked of them before; an element's update needs its own piece only; the norm adds the pieces' sums of
+ * squares in index order. So nothing depends on who does what. */
+#include "optim/internal.h"
+
+struct nn_optim {
+  const nn_optim_ops *ops;
+  const nn_schedule_ops *schedule;
+  const void *options, *schedule_options;
+  int slot_count;
+  const char *slot_names[NN_OPTIM_SLOTS_MAX];
+  float *slots[NN_OPTIM_SLOTS_MAX]; /* [count] each */
+  size_t piece_count;
+  nn_range *pieces; /* what is trained, cut at the blocks' ends, ascending */
+  double *squares;  /* [piece_count] sums of squares of gradients */
+};
+
+/* ---- creation -------------------------------------------------------------------------------- */
+
+/* The schema is an ops table's first member. */
+static const nn_optim_ops *optim_ops(const nn_choice *choice) {
+  NN_ASSERT(choice != NULL && choice->schema != NULL);
+  return (const nn_optim_ops *)(const void *)choice->schema;
+}
+
+/* Cuts `ranges` at multiples of NN_SUM_BLOCK; with `pieces` NULL only counts. */
+static size_t cut_pieces(const nn_range *ranges, size_t range_count, nn_range *pieces) {
+  size_t count = 0;
+  for (size_t r = 0; r < range_count; r++) {
+    for (size_t first = ranges[r].first, last; first < ranges[r].last; first = last, count++) {
+      last = (first / NN_SUM_BLOCK + 1) * NN_SUM_BLOCK;
+      if (last > ranges[r].last) last = ranges[r].last;
+      if (pieces != NULL) pieces[count] = (nn_range){first, last};
+    }
+  }
+  return count;
+}
+
+nn_status nn_optim_check(const nn_choice *optimizer) {
+  const nn_optim_ops *ops = optim_ops(optimizer);
+  if (ops->check == NULL) return NN_OK;
+  const nn_status status = ops->check(optimizer->options);
+  if (status != NN_OK && optimizer->line > 0) nn_error_prefix("line %d: train.optimizer: ", optimizer->line);
+  if (status != NN_OK && optimizer->line <= 0) nn_error_prefix("train.optimizer: ");
+  return status;
+}
+
+static nn_status allocate(nn_optim *optim, size_t count, const nn_range *ranges, size_t range_count) {
+  void *memory = NULL;
+  for (int s = 0; s < optim->slot_count; s++) {
+    NN_TRY(nn_alloc(count, sizeof(float), "optimizer state", &memory));
+    optim->slots[s] = memory;
+  }
+  optim->piece_count = cut_pieces(ranges, range_count, NULL);
+  NN_TRY(nn_alloc(optim->piece_count, sizeof(nn_range), "list of trained blocks", &memory));
+  optim->pieces = memory;
+  cut_pieces(ranges, range_count, optim->pieces);
+  NN_TRY(nn_alloc(optim->piece_count, sizeof(double), "sums of the gradient's norm", &memory));
+  optim->squares = memory;
+  return NN_OK;
+}
+
+nn_status nn_optim_create(const nn_choice *optimizer, const nn_choice *schedule, size_t count, const nn_range *ranges,
+                          size_t range_count, nn_optim **out) {
+  static const nn_schedule_options none = {0};
+  NN_TRY(nn_optim_check(optimizer));
+  for (size_t r = 0; r < range_count; r++)
+    NN_ASSERT(ranges[r].last <= count && (r == 0 || ranges[r - 1].last <= ranges[r].first));
+  void *memory = NULL;
+  NN_TRY(nn_alloc(1, sizeof(nn_optim), "optimizer", &memory));
+  nn_optim *optim = memory;
+  optim->ops = optim_ops(optimizer);
+  optim->options = optimizer->options;
+  optim->schedule = &nn__schedule_constant_ops;
+  optim->schedule_options = &none;
+  if (schedule != NULL && schedule->schema != NULL) {
+    optim->schedule = (const nn_schedule_ops *)(const void *)schedule->schema;
+    optim->schedule_options = schedule->options;
+  }
+  optim->slot_count = optim->ops->slots(optim->options, optim->slot_names);
+  NN_ASSERT(optim->slot_count <= NN_OPTIM_SLOTS_MAX);
+  const nn_status status = allocate(optim, count, ranges, range_count);
+  if (status != NN_OK) {
+    nn_optim_destroy(&optim);
+    return status;
+  }
+  *out = optim;
+  return NN_OK;
+}
+
+void nn_optim_destroy(nn_optim **optim) {
+  if (optim == NULL || *optim == NULL) return;
+  for (int s = 0; s < (*optim)->slot_count; s++) nn_free((*optim)->slots[s]);
+  nn_free((*optim)->pieces);
+  nn_free((*optim)->squares);
+  nn_free(*optim);
+  *optim = NULL;
+}
+
+size_t nn_optim_bytes(const nn_choice *optimizer, size_t count) {
+  const char *names[NN_OPTIM_SLOTS_MAX];
+  const int slots = optim_ops(optimizer)->slots(optimizer->options, names);
+  return sizeof(nn_optim) + (size_t)slots * count * sizeof(float) +
+         nn_blocks(count) * (sizeof(nn_range) + sizeof(double));
+}
+
+/* ---- the learning rate ----------------------------------------------------------------------- */
+
+double nn_optim_lr(const nn_optim *optim, uint64_t step, uint64_t total, uint64_t steps_per_epoch) {
+  const double base = ((const nn_optim_options *)optim->options)->lr;
+  const double epochs = ((const nn_schedule_options *)optim->schedule_options)->warmup_epochs;
+  const double wanted = floor(epochs * (double)steps_per_epoch + 0.5);
+  const uint64_t warmup = wanted < 0x1p63 ? (uint64_t)wanted : (uint64_t)1 << 63;
+  if (step < warmup) return base * ((double)(step + 1) / (double)warmup);
+  const uint64_t left = total > warmup ? total - warmup : 0;
+  return base * optim->schedule->factor(optim->schedule_options, step - warmup, left, steps_per_epoch);
+}
+
+/* ---- a step ---------------------------------------------------------------------------------- */
+
+static double sum_squares_of(const nn_range *piece, const float *gradients) {
+  return nn_block_sum_squares(piece->last - piece->first, gradients + piece->first);
+}
+
+/* From the pieces' sums, in index order. */
+static double norm_of(const nn_optim *optim) {
+  double sum = 0;
+  for (size_t i = 0; i < optim->piece_count; i++) sum += optim->squares[i];
+  return sqrt(sum);
+}
+
+static void update_piece(const nn_optim *optim, const nn_range *piece, const float *factor, float scale,
+                         const float *gradients, float *params) {
+  nn_optim_block block = {
+      .count = piece->last - piece->first,
+      .factor = factor,
+      .gradient_scale = scale,
+      .gradient = gradients + piece->first,
+      .param = params + piece->first,
+  };
+  for (int s = 0; s < optim->slot_count; s++) block.slot[s] = optim->slots[s] + piece->first;
+  optim->ops->update(optim->options, &block);
+}
+
+/* Norm first, so that gradients can be scaled by it. */
+static void step_clipped(nn_optim *optim, const nn_team *team, nn_range mine, double clip_norm, const float *factor,
+                         const float *gradients, float *params, double *norm) {
+  for (size_t i = mine.first; i < mine.last; i++) optim->squares[i] = sum_squares_of(&optim->pieces[i], gradients);
+  nn_team_barrier(team);
+  const double whole = norm_of(optim); /* by every thread: cheaper than waiting for one */
+  if (team->id == 0) *norm = whole;
+  if (isfinite(whole)) {
+    const double ratio = clip_norm / (whole + 1e-6);
+    const float scale = ratio < 1 ? (float)ratio : 1;
+    for (size_t i = mine.first; i < mine.last; i++)
+      update_piece(optim, &optim->pieces[i], factor, scale, gradients, params);
+  }
+  nn_team_barrier(team);
+}
+
+/* Norm on the way: a piece's sum just before its update, which then finds its gradient in the first-level cache. */
+static void step_whole(nn_optim *optim, const nn_team *team, nn_range mine, const float *factor, const float *gradients,
+                       float *params, double *norm) {
+  for (size_t i = mine.first; i < mine.last; i++) {
+    optim->squares[i] = sum_squares_of(&optim->pieces[i], gradients);
+    update_piece(optim, &optim->pieces[i], factor, 1, gradients, params);
+  }
+  nn_team_barrier(team);
+  if (team->id == 0) *norm = norm_of(optim);
+  nn_team_barrier(team);
+}
+
+void nn_optim_step(nn_optim *optim, const nn_team *team, uint64_t step, double lr, double clip_norm,
+                   const float *gradients, float *params, double *norm) {
+  nn_range mine;
+  nn_team_share(team, optim->piece_count, 1, &mine.first, &mine.last);
+  float factor[NN_OPTIM_FACTORS_MAX];
+  optim->ops->prepare(optim->options, step + 1, lr, factor);
+  if (clip_norm > 0)
+    step_clipped(optim, team, mine, clip_norm, factor, gradients, params, norm);
+  else
+    step_whole(optim, team, mine, factor, gradients, params, norm);
+}
+
+/* ---- what checkpoints need ------------------------------------------------------------------- */
+
+int nn_optim_slot_count(const nn_optim *optim) {
+  return optim->slot_count;
+}
+
+const char *nn_optim_slot_name(const nn_optim *optim, int slot) {
+  NN_ASSERT(slot >= 0 && slot < optim->slot_count);
+  return optim->slot_names[slot];
+}
+
+float *nn_optim_slot(nn_optim *optim, int slot) {
+  NN_ASSERT(slot >= 0 && slot < optim->slot_count);
+  return optim->slots[slot];
+}
+
+const char *nn_optim_name(const nn_optim *optim) {
+  return optim->ops->schema.name;
+}
