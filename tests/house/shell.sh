@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 mapfile -t scripts < <(grep -rlE --exclude-dir='build*' --exclude-dir=.git '^#!.*\b(ba)?sh$' . | sort)
 for script in "${scripts[@]}"; do bash -n "$script"; done
 if command -v shellcheck >/dev/null; then
-  shellcheck --severity=style --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
+  shellcheck --severity=style --external-sources --source-path=. "${scripts[@]}"
   echo "${#scripts[@]} scripts, nothing to complain about"
 else
   echo "skipped: bash reads all ${#scripts[@]} scripts, but no shellcheck here"
