@@ -78,7 +78,8 @@ enum {
   NN_KEY_REQUIRED = 1,   /**< an error where absent */
   NN_KEY_AUTO = 2,       /**< INT and REAL also take `auto`, stored as NN_AUTO */
   NN_KEY_MAY_CHANGE = 4, /**< may differ when a run is continued */
-  NN_KEY_OPEN_MIN = 8    /**< REAL: `min` itself is not allowed */
+  NN_KEY_OPEN_MIN = 8,   /**< REAL: `min` itself is not allowed */
+  NN_KEY_OPEN_MAX = 16   /**< REAL: `max` itself is not allowed */
 };
 
 #define NN_AUTO (-1) /**< `auto` in an INT or REAL; all keys with NN_KEY_AUTO have min ≥ 0 */

@@ -61,7 +61,8 @@ static void adam_prepare(const void *options, uint64_t step, double lr, float fa
   nn__adam_prepare(o, step, lr, 1, o->weight_decay, factor);
 }
 
-static const nn_key adam_keys[] = {NN__ADAM_KEYS("0", "share of each parameter added to its gradient (L2)")};
+static const nn_key adam_keys[] = {NN__ADAM_KEYS("0", "share of each parameter added to its gradient (L2)"),
+                                   {.name = NULL}};
 
 const nn_optim_ops nn__optim_adam_ops = {
     .schema = {.name = "adam",

@@ -7,7 +7,8 @@ static void adamw_prepare(const void *options, uint64_t step, double lr, float f
   nn__adam_prepare(o, step, lr, 1 - lr * o->weight_decay, 0, factor);
 }
 
-static const nn_key adamw_keys[] = {NN__ADAM_KEYS("0.01", "share of each parameter taken off it, times lr")};
+static const nn_key adamw_keys[] = {NN__ADAM_KEYS("0.01", "share of each parameter taken off it, times lr"),
+                                    {.name = NULL}};
 
 const nn_optim_ops nn__optim_adamw_ops = {
     .schema = {.name = "adamw",

@@ -27,9 +27,6 @@ NN__SCHEDULES(NN__DECLARE_SCHEDULE)
 
 /* ---- keys that several tables have ------------------------------------------------------------ */
 
-/** Largest value of what must stay below 1 (momentum, beta1, …); a range of the configuration includes its ends. */
-#define NN__BELOW_ONE 0.9999999
-
 /** Least eps: a denominator of 0 would make NaN of parameters whose gradient has always been 0. */
 #define NN__EPS_MIN 1e-30
 
@@ -39,10 +36,18 @@ NN__SCHEDULES(NN__DECLARE_SCHEDULE)
     .max = INFINITY, .help = "base learning rate; never scaled by the number of ranks"                                 \
   }
 
-#define NN__OPTIM_KEY(options, member, standard, least, most, words)                                                   \
+/** A number ≥ `least`. */
+#define NN__OPTIM_KEY(options, member, standard, least, words)                                                         \
   {                                                                                                                    \
     .name = #member, .type = NN_KEY_REAL, .offset = offsetof(options, member), .fallback = (standard), .min = (least), \
-    .max = (most), .help = (words)                                                                                     \
+    .max = INFINITY, .help = (words)                                                                                   \
+  }
+
+/** A number in [0, 1). */
+#define NN__OPTIM_SHARE_KEY(options, member, standard, words)                                                          \
+  {                                                                                                                    \
+    .name = #member, .type = NN_KEY_REAL, .offset = offsetof(options, member), .flags = NN_KEY_OPEN_MAX,               \
+    .fallback = (standard), .max = 1, .help = (words)                                                                  \
   }
 
 #define NN__SCHEDULE_WARMUP_KEY                                                                                        \
@@ -67,13 +72,10 @@ typedef struct nn__adam_options {
 } nn__adam_options;
 
 #define NN__ADAM_KEYS(standard_decay, decay_words)                                                                     \
-  NN__OPTIM_LR_KEY("0.001"),                                                                                           \
-      NN__OPTIM_KEY(nn__adam_options, beta1, "0.9", 0, NN__BELOW_ONE, "decay of the mean of gradients"),               \
-      NN__OPTIM_KEY(nn__adam_options, beta2, "0.999", 0, NN__BELOW_ONE, "decay of the mean of squared gradients"),     \
-      NN__OPTIM_KEY(nn__adam_options, eps, "1e-8", NN__EPS_MIN, INFINITY, "added to the denominator"),                 \
-      NN__OPTIM_KEY(nn__adam_options, weight_decay, standard_decay, 0, INFINITY, decay_words), {                       \
-    .name = NULL                                                                                                       \
-  }
+  NN__OPTIM_LR_KEY("0.001"), NN__OPTIM_SHARE_KEY(nn__adam_options, beta1, "0.9", "decay of the mean of gradients"),    \
+      NN__OPTIM_SHARE_KEY(nn__adam_options, beta2, "0.999", "decay of the mean of squared gradients"),                 \
+      NN__OPTIM_KEY(nn__adam_options, eps, "1e-8", NN__EPS_MIN, "added to the denominator"),                           \
+      NN__OPTIM_KEY(nn__adam_options, weight_decay, standard_decay, 0, decay_words)
 
 int nn__adam_slots(const void *options, const char *names[NN_OPTIM_SLOTS_MAX]);
 /** `keep`: what parameters are multiplied by first; `decay`: share of a parameter added to its gradient. */

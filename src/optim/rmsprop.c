@@ -78,11 +78,10 @@ static void rmsprop_update(const void *options, const nn_optim_block *block) {
 
 static const nn_key rmsprop_keys[] = {
     NN__OPTIM_LR_KEY("0.01"),
-    NN__OPTIM_KEY(rmsprop_options, alpha, "0.99", 0, NN__BELOW_ONE, "decay of the mean of squared gradients"),
-    NN__OPTIM_KEY(rmsprop_options, eps, "1e-8", NN__EPS_MIN, INFINITY, "added to the denominator"),
-    NN__OPTIM_KEY(rmsprop_options, momentum, "0", 0, NN__BELOW_ONE, "share of the last update that is kept; 0: none"),
-    NN__OPTIM_KEY(rmsprop_options, weight_decay, "0", 0, INFINITY,
-                  "share of each parameter added to its gradient (L2)"),
+    NN__OPTIM_SHARE_KEY(rmsprop_options, alpha, "0.99", "decay of the mean of squared gradients"),
+    NN__OPTIM_KEY(rmsprop_options, eps, "1e-8", NN__EPS_MIN, "added to the denominator"),
+    NN__OPTIM_SHARE_KEY(rmsprop_options, momentum, "0", "share of the last update that is kept; 0: none"),
+    NN__OPTIM_KEY(rmsprop_options, weight_decay, "0", 0, "share of each parameter added to its gradient (L2)"),
     {.name = NULL},
 };
 

@@ -90,13 +90,13 @@ static void sgd_update(const void *options, const nn_optim_block *block) {
 
 static const nn_key sgd_keys[] = {
     NN__OPTIM_LR_KEY("0.01"),
-    NN__OPTIM_KEY(sgd_options, momentum, "0", 0, NN__BELOW_ONE, "share of the last update that is kept; 0: none"),
+    NN__OPTIM_SHARE_KEY(sgd_options, momentum, "0", "share of the last update that is kept; 0: none"),
     {.name = "nesterov",
      .type = NN_KEY_BOOL,
      .offset = offsetof(sgd_options, nesterov),
      .fallback = "false",
      .help = "momentum after Nesterov; needs momentum"},
-    NN__OPTIM_KEY(sgd_options, weight_decay, "0", 0, INFINITY, "share of each parameter added to its gradient (L2)"),
+    NN__OPTIM_KEY(sgd_options, weight_decay, "0", 0, "share of each parameter added to its gradient (L2)"),
     {.name = NULL},
 };
 
