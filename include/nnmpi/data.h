@@ -49,12 +49,15 @@ typedef struct nn_dataset nn_dataset;
 
 /** Open the file (or take the inline samples) and look at everything but the rows: names, types, shapes, counts;
  *  valid_fraction and `valid: test` are applied by nn_dataset_finish(). Fails with NN_ERR_DATA naming file, dataset and
- * what is wrong. */
+ *  what is wrong, with NN_ERR_CONFIG where the configuration contradicts the data. Integers (and a flat list of whole
+ *  numbers ≥ 0 written inline) are class labels unless data.target says otherwise. Keeps pointers into `config` (inline
+ *  samples, class weights) until nn_dataset_finish(). */
 nn_status nn_dataset_open(const nn_data_config *config, uint64_t seed, nn_dataset **out);
 
 /** Open one set of a file for `evaluate` and `predict`: its x (and y if present and wanted) as NN_SET_TEST, normalised
  *  as `normalizer` says. `split`: "train", "valid", "test", or NULL: test, else what there is ("x", "y" at the top
- *  are accepted). `classes` is how labels are to be read: 0 for values. */
+ *  are accepted). `classes` is how labels are to be read: 0 for values. Where there is no y, the target's width is 0.
+ *  Class names of the file that are not `classes` in number are an error; comparing the names is up to the caller. */
 nn_status nn_dataset_open_set(const char *file, const char *split, bool targets, size_t classes,
                               const nn_normalizer *normalizer, nn_dataset **out);
 void nn_dataset_destroy(nn_dataset **dataset);

@@ -1,0 +1,53 @@
+/* The order of an epoch, and rows for a batch. */
+#include "dataset.h"
+
+void nn_dataset_order(const nn_dataset *dataset, uint64_t epoch, uint32_t *order) {
+  const size_t count = dataset->views[NN_SET_TRAIN].count;
+  for (size_t i = 0; i < count; i++) order[i] = (uint32_t)i;
+  if (!dataset->shuffle) return;
+  /* Fisher and Yates, Durstenfeld's form, from the front: i is swapped with one of i … count − 1 */
+  for (size_t i = 0; i + 1 < count; i++) {
+    const size_t j = i + (size_t)nn_random_below(dataset->seed, NN_RANDOM_ORDER, epoch, i, count - i);
+    const uint32_t other = order[j];
+    order[j] = order[i];
+    order[i] = other;
+  }
+}
+
+static void gather_targets(const nn_dataset *d, const nn__table *t, size_t row, size_t i, int32_t *labels,
+                           float *values) {
+  if (labels != NULL) labels[i] = nn__table_labels(d, t)[row];
+  if (values == NULL) return;
+  const size_t width = d->target.width;
+  const float *from = nn__table_values(d, t) + row * width;
+  float *to = values + i * width;
+  const nn_normalizer *n = &d->normalizer;
+  for (size_t j = 0; j < width; j++)
+    to[j] = n->target_mean == NULL ? from[j] : (float)(((double)from[j] - n->target_mean[j]) / n->target_deviation[j]);
+}
+
+void nn_dataset_gather(const nn_dataset *dataset, nn_set set, const nn_team *team, const uint32_t *ids, size_t rows,
+                       float *x, int32_t *labels, float *values) {
+  const nn__view *view = &dataset->views[set];
+  const nn__table *t = view->table;
+  const size_t stride = nn__table_row_bytes(dataset, t);
+  const nn_element type = nn__element_of(t->x.type);
+  const nn_normalizer *n = &dataset->normalizer;
+  size_t first = 0, last = 0;
+  NN_ASSERT(dataset->finished && t != NULL);
+  nn_team_share(team, rows, 1, &first, &last);
+  for (size_t i = first; i < last; i++) {
+    NN_ASSERT(ids[i] < view->count);
+    const size_t row = view->rows == NULL ? ids[i] : view->rows[ids[i]];
+    nn_row_convert(type, dataset->width, nn__table_x(dataset, t) + row * stride, n->scale, n->mean,
+                   n->inverse_deviation, x + i * dataset->width);
+    if (t->has_y) gather_targets(dataset, t, row, i, labels, values);
+  }
+  nn_team_barrier(team);
+}
+
+int32_t nn_dataset_label(const nn_dataset *dataset, nn_set set, uint32_t id) {
+  const nn__view *view = &dataset->views[set];
+  NN_ASSERT(id < view->count && dataset->target.classes && view->table->has_y);
+  return nn__table_labels(dataset, view->table)[view->rows == NULL ? id : view->rows[id]];
+}
