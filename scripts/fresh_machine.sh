@@ -55,7 +55,8 @@ if [ -z "${NNMPI_FRESH_INSIDE:-}" ]; then
     cache=$(cd "$cache" && pwd)
   fi
   root=$(mktemp -d "${TMPDIR:-/var/tmp}/nnmpi-fresh-$release.XXXXXX")
-  tidy() { if [ $keep = no ]; then rm -rf --one-file-system "$root"; else echo "kept: $root"; fi; }
+  # shellcheck disable=SC2317 # called by the trap
+  tidy() { if [ "$keep" = no ]; then rm -rf --one-file-system "$root"; else echo "kept: $root"; fi; }
   trap tidy EXIT
   export NNMPI_FRESH_INSIDE=1 NNMPI_FRESH_ROOT=$root
   status=0
@@ -68,6 +69,7 @@ unset NNMPI_FRESH_INSIDE NNMPI_FRESH_ROOT
 # ---- the bare root ----------------------------------------------------------------------------------------------------
 
 # Where this machine's apt has Debian from: the first archive, and the one with security updates.
+# shellcheck disable=SC2016 # apt's own variables
 archives() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | sort -u; }
 if [ -z "$mirror" ]; then
   mirror=$(archives | grep -E '/debian/?$' | head -n 1) || die "this machine's apt knows no Debian archive: say --mirror URL"
@@ -121,15 +123,15 @@ if [ -n "$cache" ]; then
   echo 'APT::Keep-Downloaded-Packages "true";' >"$root/etc/apt/apt.conf.d/81keep"
 fi
 
-home=/root
-if [ $user != root ]; then home=/home/$user; fi
-environment=(HOME="$home" USER="$user" LOGNAME="$user" TERM="${TERM:-dumb}" LANG=C.UTF-8
+environment=(TERM="${TERM:-dumb}" LANG=C.UTF-8
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 for name in http_proxy https_proxy ftp_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY NO_COLOR; do
   if [ -n "${!name:-}" ]; then environment+=("$name=${!name}"); fi
 done
 as_root_inside() { env -i "${environment[@]}" DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"; }
-as_user_inside() { env -i "${environment[@]}" chroot --userspec="$user:$user" "$root" "$@"; }
+as_user_inside() {
+  env -i "${environment[@]}" HOME="$home" USER="$user" LOGNAME="$user" chroot --userspec="$user:$user" "$root" "$@"
+}
 
 # What somebody has who has cloned a repository: git; and an ordinary user: sudo.
 say "Installing git"
@@ -141,6 +143,7 @@ if [ $user != root ]; then
   as_root_inside useradd --create-home --shell /bin/bash "$user"
   echo "$user ALL=(ALL) NOPASSWD: ALL" >"$root/etc/sudoers.d/$user"
 fi
+home=$(as_root_inside getent passwd "$user" | cut -d: -f6)
 
 commit=$(git -C "$top" -c safe.directory="$top" rev-parse HEAD)
 git -c safe.directory="$top" clone --quiet --no-hardlinks "$top" "$root$home/nnmpi"

@@ -25,6 +25,11 @@ NEIGHBOURS = {
     ("checkpoint", "history"),  # a checkpoint carries the rows per epoch
 }
 
+# Internal headers that higher floors may include, too.
+SHARED = {
+    "kernels/clones.h",  # macros: one body of C compiled for several instruction sets
+}
+
 ONLY_IN = {
     r"mpi\.h|mpi-ext\.h": "comm",
     r"hdf5(_hl)?\.h|H5\w+\.h": "h5io",
@@ -70,7 +75,11 @@ def complaints(module, path, text, root):
             if not found:
                 yield line, f'"{name}" is no file of this repository'
             elif found[0].resolve().parent != (root / "src" / module).resolve():
-                yield line, f'"{name}" is private to another module'
+                owner = found[0].resolve().parent.name
+                if name not in SHARED:
+                    yield line, f'"{name}" is private to {owner}'
+                elif floor_of(owner) >= floor:
+                    yield line, f"{module} (floor {floor}) may not include {name} (floor {floor_of(owner)})"
     if module != "kernels":
         for match in PRAGMA.finditer(text):
             yield text.count("\n", 0, match.start()) + 2, "threads are started by kernels alone (nn_team)"
