@@ -81,7 +81,8 @@ static inline double nn__loss_target(const int32_t *labels, const float *values,
 /** Fails unless the network's width is that of the targets; `one_for_two`: one output for two classes will do too. */
 nn_status nn__loss_check_width(const char *name, const nn_target_info *target, size_t width, bool one_for_two);
 
-/** log x for x ≥ 1 in double, from +, −, ×, / alone: the same bits with every C library and processor. */
-double nn__loss_log(double x);
+/** log(1 + x) for x ≥ 0 in double, from +, −, ×, / alone: the same bits with every C library and processor. To a
+ *  relative 1e-15, however small x is. */
+double nn__loss_log1p(double x);
 
 #endif

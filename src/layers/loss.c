@@ -5,19 +5,24 @@
 
 const char *const nn__loss_reduction_words[] = {"mean", "sum", NULL};
 
-double nn__loss_log(double x) {
+/* 2 artanh z = 2 (z + z³/3 + z⁵/5 + …) for |z| ≤ 0.2: the first term left out is below 1e-18 of the sum. */
+static double twice_artanh(double z) {
+  const double square = z * z;
+  double series = 0;
+  for (int k = 11; k >= 0; k--) series = series * square + 1.0 / (2 * k + 1);
+  return 2 * z * series;
+}
+
+double nn__loss_log1p(double x) {
   if (!(x < INFINITY)) return x; /* infinite or NaN */
+  if (x < 0.5) return twice_artanh(x / (2 + x));
   int exponent = 0;
-  double m = frexp(x, &exponent);
+  double m = frexp(1 + x, &exponent);
   if (m < 0x1.6a09e667f3bcdp-1) { /* 1/sqrt 2: m in [1/sqrt 2, sqrt 2) */
     m *= 2;
     exponent--;
   }
-  /* log m = 2 artanh z = 2 (z + z³/3 + z⁵/5 + …), |z| < 0.1716: the first term left out is below 1e-19 of the sum */
-  const double z = (m - 1) / (m + 1), square = z * z;
-  double series = 0;
-  for (int k = 11; k >= 0; k--) series = series * square + 1.0 / (2 * k + 1);
-  return 2 * z * series + exponent * 0x1.62e42fefa39efp-1; /* log 2 */
+  return twice_artanh((m - 1) / (m + 1)) + exponent * 0x1.62e42fefa39efp-1; /* log 2 */
 }
 
 /* The losses that take such targets: "mse, half_sse, bce_with_logits". */

@@ -27,7 +27,7 @@ static double row_compute(const bce_row *r) {
     for (size_t j = 0; j < count; j++) {
       const double y = (double)r->y[first + j], e = (double)exponentials[j];
       const double t = nn__loss_target(r->labels, r->values, r->width, r->row, first + j);
-      loss += (y < 0 ? 0 : y) - y * t + nn__loss_log(1 + e); /* NaN stays NaN */
+      loss += (y < 0 ? 0 : y) - y * t + nn__loss_log1p(e); /* NaN stays NaN */
       if (r->dy != NULL) r->dy[first + j] = (float)(r->weight * ((y < 0 ? e : 1) / (1 + e) - t));
     }
   }

@@ -15,30 +15,33 @@ typedef struct cross_entropy_options {
   double smoothing;
 } cross_entropy_options;
 
+/* The largest output's exponential is 1; the `rest` is summed without it, so that sure and right outputs keep the
+ * digits of their small losses and gradients: log(1 + rest), −rest / (1 + rest). */
 static double row_compute(double smoothing, size_t width, const float *y, size_t label, float weight, float *dy) {
-  float top = y[0];
+  size_t top = 0;
   for (size_t j = 1; j < width; j++)
-    if (y[j] > top) top = y[j];
+    if (y[j] > y[top]) top = j;
 
-  double sum = 0, shifted_sum = 0;
+  double rest = 0, shifted_sum = 0;
   float shifted[NN__LOSS_CHUNK], exponentials[NN__LOSS_CHUNK];
   for (size_t first = 0; first < width; first += NN__LOSS_CHUNK) {
     const size_t count = width - first < NN__LOSS_CHUNK ? width - first : NN__LOSS_CHUNK;
-    for (size_t j = 0; j < count; j++) shifted[j] = y[first + j] - top;
+    for (size_t j = 0; j < count; j++) shifted[j] = y[first + j] - y[top];
     nn_vector_exp(count, shifted, exponentials);
-    for (size_t j = 0; j < count; j++) sum += (double)exponentials[j];
-    for (size_t j = 0; j < count; j++) shifted_sum += (double)shifted[j];
     if (dy != NULL) memcpy(dy + first, exponentials, count * sizeof *dy);
+    if (top >= first && top - first < count) exponentials[top - first] -= 1; /* to 0; NaN stays NaN */
+    for (size_t j = 0; j < count; j++) rest += (double)exponentials[j];
+    for (size_t j = 0; j < count; j++) shifted_sum += (double)shifted[j];
   }
 
-  const double uniform = smoothing / (double)width;
+  const double sum = 1 + rest, uniform = smoothing / (double)width;
   if (dy != NULL) {
-    const double of_label = (double)dy[label] / sum - uniform - (1 - smoothing);
+    const double of_label = label == top ? -rest / sum : (double)dy[label] / sum - 1;
     for (size_t j = 0; j < width; j++) dy[j] = (float)((double)weight * ((double)dy[j] / sum - uniform));
-    dy[label] = (float)((double)weight * of_label);
+    dy[label] = (float)((double)weight * (of_label + (smoothing - uniform)));
   }
   const double smoothed = smoothing > 0 ? uniform * shifted_sum : 0; /* 0 × infinity would be NaN */
-  return nn__loss_log(sum) - (1 - smoothing) * ((double)y[label] - (double)top) - smoothed;
+  return nn__loss_log1p(rest) - (1 - smoothing) * ((double)y[label] - (double)y[top]) - smoothed;
 }
 
 static void cross_entropy_compute(const void *options, const nn_team *team, size_t rows, size_t width, const float *y,

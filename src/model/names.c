@@ -15,7 +15,7 @@ static void set_units(nn_choice *dense, int64_t units) {
   NN_ASSERT(false);
 }
 
-/* `hidden: [256, 128]` is dense 256, activation, dense 128, activation, dense auto. */
+/* `hidden: [256, 128]` is dense 256, activation, dense 128, activation, dense auto; `hidden: []` only the last. */
 static nn_status expand_hidden(nn_model *model, const nn_registry *registry, const nn_choice **choices) {
   const nn_model_config *config = model->config;
   const nn_layer_ops *dense = nn_layer_find("dense");
@@ -33,12 +33,10 @@ static nn_status expand_hidden(nn_model *model, const nn_registry *registry, con
 
 nn_status nn__model_expand(nn_model *model, const nn_registry *registry, const nn_choice ***choices, size_t *count) {
   const nn_model_config *config = model->config;
-  const bool listed = config->layers.count > 0, hidden = config->hidden.at != NULL;
-  if (listed && hidden)
+  const bool listed = config->layers.count > 0;
+  if (listed && config->hidden.count > 0)
     return NN_FAIL(NN_ERR_CONFIG, "model: `hidden` and `layers` both describe the network: keep one of them");
-  if (!listed && !hidden)
-    return NN_FAIL(NN_ERR_CONFIG, "model: there are no layers: write `hidden: [256, 128]` or a list `layers`");
-  if (hidden && config->hidden.count > 0 && config->activation.schema == NULL)
+  if (config->hidden.count > 0 && config->activation.schema == NULL)
     return NN_FAIL(NN_ERR_CONFIG, "model: `hidden` needs an `activation`");
 
   void *memory = NULL;
