@@ -56,14 +56,14 @@ static inline int scene_teardown(void **state) {
   return result;
 }
 
-/** Runs a script of tests/ with an argument; skips the test visibly where there is no h5py. */
+/** Runs a script of tests/data/ with an argument; skips the test visibly where there is no h5py. */
 static inline void run_python(scene *s, const char *script, const char *argument) {
   char command[1536];
   if (s->python == NULL) {
     print_message("skipped: no python3 with h5py (Debian: python3-h5py)\n");
     skip();
   }
-  snprintf(command, sizeof command, "%s '%s/../%s' '%s'", s->python, NN_TEST_DATA, script, argument);
+  snprintf(command, sizeof command, "%s '%s/%s' '%s'", s->python, NN_TEST_DATA, script, argument);
   assert_int_equal(system(command), 0);
 }
 

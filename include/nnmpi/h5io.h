@@ -61,7 +61,8 @@ void nn_h5_texts_free(char ***texts, size_t count);
 /** A text stored by nn_h5_image_text(), for nn_free(). */
 nn_status nn_h5_read_text(nn_h5_file *file, const char *name, size_t limit, char **out);
 
-/** Attributes of a dataset or group ("/" is the root). `*found` false where it does not exist. */
+/** Attributes of a dataset or group ("/" is the root). `*found` false where it does not exist. Texts must have a fixed
+ * length. For files whose trailer was checked: HDF5 1.10 reads behind its buffers where attributes are damaged. */
 nn_status nn_h5_attribute_int(nn_h5_file *file, const char *object, const char *name, int64_t *out, bool *found);
 nn_status nn_h5_attribute_real(nn_h5_file *file, const char *object, const char *name, double *out, bool *found);
 nn_status nn_h5_attribute_text(nn_h5_file *file, const char *object, const char *name, char **out, bool *found);

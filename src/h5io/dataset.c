@@ -38,6 +38,10 @@ static const char *filter_name(H5Z_filter_t filter) {
 
 static bool filters_allowed(hid_t plist, nn__h5_why *why) {
   const int count = H5Pget_nfilters(plist);
+  if (count < 0 || count > NN__H5_FILTERS_MAX) {
+    nn__h5_because(why, "is stored through %d filters; at most %d are undone", count, (int)NN__H5_FILTERS_MAX);
+    return false;
+  }
   for (int i = 0; i < count; i++) {
     size_t values = 0;
     unsigned flags = 0;
@@ -49,7 +53,7 @@ static bool filters_allowed(hid_t plist, nn__h5_why *why) {
                    (int)filter, filter_name(filter));
     return false;
   }
-  return count >= 0;
+  return true;
 }
 
 /* HDF5 holds one decoded chunk in memory, whatever the chunk's size claims to be. */
@@ -118,6 +122,16 @@ static bool shape_of(const nn_h5_file *file, hid_t space, size_t element, nn_h5_
   return false;
 }
 
+/* HDF5 1.10 does not compare the size of data inside a header with the shape. */
+static bool compact_complete(hid_t dataset, size_t element, const nn_h5_info *info, nn__h5_why *why) {
+  const hid_t plist = H5Dget_create_plist(dataset);
+  const bool compact = plist >= 0 && H5Pget_layout(plist) == H5D_COMPACT;
+  if (plist >= 0) H5Pclose(plist);
+  if (!compact || H5Dget_storage_size(dataset) >= element * nn__h5_elements(info)) return true;
+  nn__h5_because(why, "has fewer data than its shape says: the file is damaged");
+  return false;
+}
+
 bool nn__h5_dataset_readable(const nn_h5_file *file, hid_t dataset, nn_h5_info *info, nn__h5_why *why) {
   const hid_t type = H5Dget_type(dataset);
   hid_t space = H5I_INVALID_HID;
@@ -135,7 +149,7 @@ bool nn__h5_dataset_readable(const nn_h5_file *file, hid_t dataset, nn_h5_info *
     nn__h5_because(why, "is damaged: its shape cannot be read%s", nn__h5_words().at);
     goto done;
   }
-  readable = shape_of(file, space, element, info, why);
+  readable = shape_of(file, space, element, info, why) && compact_complete(dataset, element, info, why);
 done:
   if (space >= 0) H5Sclose(space);
   if (type >= 0) H5Tclose(type);

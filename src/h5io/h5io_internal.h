@@ -12,9 +12,10 @@ enum {
   NN__H5_NAME_MAX = 1024,      /**< bytes of a path inside a file */
   NN__H5_LINKS_MAX = 16,       /**< soft links followed on the way to one object */
   NN__H5_DEPTH_MAX = 16,       /**< groups inside groups */
-  NN__H5_OBJECTS_MAX = 100000, /**< links looked at in one listing */
+  NN__H5_OBJECTS_MAX = 20000,  /**< links looked at in one listing */
   NN__H5_TEXT_MAX = 1 << 16,   /**< bytes of one string in an array or an attribute */
   NN__H5_DEFLATE_RATIO = 1100, /**< zlib never shrinks by more (1032, and some headers) */
+  NN__H5_FILTERS_MAX = 8,      /**< in a row, on one dataset */
   NN__H5_CHUNK_MAX = 1 << 30   /**< bytes of a chunk: HDF5 decodes one in memory */
 };
 
@@ -81,12 +82,23 @@ nn_status nn__h5_dataset_open(nn_h5_file *file, const char *name, hid_t *out, nn
 /** Product of the dims: known not to overflow. */
 uint64_t nn__h5_elements(const nn_h5_info *info);
 
+/* ---- filtered chunks (chunk.c) ------------------------------------------------------------------- */
+
+bool nn__h5_filtered(hid_t dataset); /**< its chunks go through filters */
+
+/** Rows of a filtered dataset that has elements, as nn_h5_read_rows() gives them. */
+nn_status nn__h5_chunks_read(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
+                             uint64_t first, uint64_t count, void *out);
+/** Decode every chunk, and keep nothing: after this, HDF5 can be let read the dataset. */
+nn_status nn__h5_chunks_check(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
+                              size_t element);
+
 /* ---- strings (text.c) --------------------------------------------------------------------------- */
 
-/** Read the `count` strings of a dataset, each at most `text_limit` bytes, into `texts` (NULL before; what is not NULL
- *  after a failure is the caller's to free). */
-nn_status nn__h5_dataset_texts(const nn_h5_file *file, const char *name, hid_t dataset, size_t count, size_t text_limit,
-                               char **texts);
+/** Read the strings of a dataset, each at most `text_limit` bytes, into `texts` [elements] (NULL before; what is not
+ *  NULL after a failure is the caller's to free). */
+nn_status nn__h5_dataset_texts(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
+                               size_t text_limit, char **texts);
 /** Read the only string of an attribute. */
 nn_status nn__h5_attribute_text(const nn_h5_file *file, const char *name, hid_t attribute, char **out);
 

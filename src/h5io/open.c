@@ -67,8 +67,9 @@ static nn_status file_create(const char *name, nn_status code, nn_h5_file **out)
 }
 
 static nn_status open_by(nn_h5_file *file, hid_t access, const char *path) {
-  /* STRONG: a damaged file may make HDF5 itself forget an id. Our own are counted by the tests. */
-  if (access < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0)
+  /* STRONG: a damaged file may make HDF5 itself forget an id; our own are counted by the tests. No chunk cache: chunk.c
+   * decodes, and without it HDF5 reads plain chunks by their right size, whatever the file says. */
+  if (access < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 || H5Pset_cache(access, 0, 0, 0, 0.0) < 0)
     return NN_FAIL(NN_ERR_MEMORY, "%s: HDF5 cannot prepare to open it%s", file->name, nn__h5_words().at);
   file->id = H5Fopen(path, H5F_ACC_RDONLY, access);
   return file->id < 0 ? say_why_not(file) : NN_OK;

@@ -116,50 +116,42 @@ done:
   return status;
 }
 
-nn_status nn__h5_dataset_texts(const nn_h5_file *file, const char *name, hid_t dataset, size_t count, size_t text_limit,
-                               char **texts) {
+nn_status nn__h5_dataset_texts(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
+                               size_t text_limit, char **texts) {
+  const size_t count = (size_t)nn__h5_elements(info);
   if (count == 0) return NN_OK;
   const hid_t type = H5Dget_type(dataset);
   if (type < 0) return nn__h5_fail(file, "dataset '%s' is damaged%s", name, nn__h5_words().at);
-  const nn_status status = H5Tis_variable_str(type) > 0
-                               ? read_variable(file, name, dataset, type, count, text_limit, texts)
-                               : read_fixed(file, name, dataset, type, count, text_limit, texts);
+  nn_status status = NN_OK;
+  if (nn__h5_filtered(dataset)) status = nn__h5_chunks_check(file, name, dataset, info, H5Tget_size(type));
+  if (status == NN_OK)
+    status = H5Tis_variable_str(type) > 0 ? read_variable(file, name, dataset, type, count, text_limit, texts)
+                                          : read_fixed(file, name, dataset, type, count, text_limit, texts);
   H5Tclose(type);
   return status;
 }
 
 nn_status nn__h5_attribute_text(const nn_h5_file *file, const char *name, hid_t attribute, char **out) {
   const hid_t type = H5Aget_type(attribute);
-  char *variable = NULL;
-  void *fixed = NULL;
+  const size_t size = type >= 0 ? H5Tget_size(type) : 0;
+  void *bytes = NULL;
   nn_status status = NN_OK;
   if (type < 0 || H5Tget_class(type) != H5T_STRING) {
     status = nn__h5_fail(file, "attribute '%s' is not a text", name);
-    goto done;
-  }
-  if (H5Tis_variable_str(type) > 0) {
-    if (H5Aread(attribute, type, &variable) < 0) {
+  } else if (H5Tis_variable_str(type) > 0) {
+    status = nn__h5_fail(file,
+                         "attribute '%s' is a text of variable length, which is not read; write it with a fixed "
+                         "length (in Python: numpy.bytes_)",
+                         name);
+  } else if (size > NN__H5_TEXT_MAX) {
+    status = nn__h5_fail(file, "attribute '%s' is a text of %zu bytes, which is too much", name, size);
+  } else if ((status = nn_alloc(size, 1, name, &bytes)) == NN_OK) {
+    if (H5Aread(attribute, type, bytes) < 0)
       status = nn__h5_fail(file, "attribute '%s' is damaged%s", name, nn__h5_words().at);
-      goto done;
-    }
-    NN_TRY_DONE(nn_string_copy(variable != NULL ? variable : "", out));
-  } else {
-    const size_t size = H5Tget_size(type);
-    if (size > NN__H5_TEXT_MAX) {
-      status = nn__h5_fail(file, "attribute '%s' is a text of %zu bytes, which is too much", name, size);
-      goto done;
-    }
-    NN_TRY_DONE(nn_alloc(size, 1, name, &fixed));
-    if (H5Aread(attribute, type, fixed) < 0) {
-      status = nn__h5_fail(file, "attribute '%s' is damaged%s", name, nn__h5_words().at);
-      goto done;
-    }
-    NN_TRY_DONE(
-        nn_string_format(out, "%.*s", (int)fixed_length(fixed, size, H5Tget_strpad(type)), (const char *)fixed));
+    else
+      status = nn_string_format(out, "%.*s", (int)fixed_length(bytes, size, H5Tget_strpad(type)), (const char *)bytes);
   }
-done:
-  if (variable != NULL) H5free_memory(variable);
-  nn_free(fixed);
+  nn_free(bytes);
   if (type >= 0) H5Tclose(type);
   return status;
 }
@@ -184,7 +176,7 @@ nn_status nn_h5_read_texts(nn_h5_file *file, const char *name, size_t limit, cha
   }
   NN_TRY_DONE(nn_alloc(elements, sizeof *texts, name, &memory));
   texts = memory;
-  NN_TRY_DONE(nn__h5_dataset_texts(file, name, dataset, elements, NN__H5_TEXT_MAX, texts));
+  NN_TRY_DONE(nn__h5_dataset_texts(file, name, dataset, &info, NN__H5_TEXT_MAX, texts));
   *out = texts;
   *count = elements;
   texts = NULL;
@@ -212,7 +204,7 @@ nn_status nn_h5_read_text(nn_h5_file *file, const char *name, size_t limit, char
     status = nn__h5_fail(file, "dataset '%s' is not a single text", name);
     goto done;
   }
-  NN_TRY_DONE(nn__h5_dataset_texts(file, name, dataset, 1, limit, &text));
+  NN_TRY_DONE(nn__h5_dataset_texts(file, name, dataset, &info, limit, &text));
   *out = text;
   text = NULL;
 done:

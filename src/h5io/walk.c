@@ -125,7 +125,8 @@ typedef struct tour {
   nn_h5_file *file;
   visit_any visit;
   void *context;
-  size_t objects; /* seen so far: hard links may form rings */
+  size_t objects;                   /* seen so far: groups that share groups multiply */
+  haddr_t inside[NN__H5_DEPTH_MAX]; /* addresses of the groups we are in: hard links may form rings */
 } tour;
 
 typedef struct names {
@@ -142,9 +143,16 @@ static herr_t collect(hid_t group, const char *name, const H5L_info_t *info, voi
   return all->count >= NN__H5_OBJECTS_MAX || all->text.out_of_memory; /* > 0 ends the iteration */
 }
 
-static bool is_soft(hid_t group, const char *name) {
+/* Is the group behind this link to be entered? Not by a soft link, which would show everything twice, nor where it is
+ * one of the groups that we are in. */
+static bool is_new_group(tour *t, hid_t group, const char *name, int depth) {
   H5L_info_t link;
-  return H5Lget_info(group, name, &link, H5P_DEFAULT) >= 0 && link.type == H5L_TYPE_SOFT;
+  if (H5Lget_info(group, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD) return false;
+  if (depth + 1 >= NN__H5_DEPTH_MAX) return false;
+  for (int i = 1; i <= depth; i++)
+    if (t->inside[i] == link.u.address) return false;
+  t->inside[depth + 1] = link.u.address;
+  return true;
 }
 
 static nn_status tour_group(tour *t, hid_t group, const char *path, int depth);
@@ -155,12 +163,11 @@ static nn_status tour_object(tour *t, hid_t group, const char *path, const char 
   nn__h5_why why;
   nn_h5_info info;
   nn_status status = NN_OK;
-  if (++t->objects > NN__H5_OBJECTS_MAX)
-    return nn__h5_fail(t->file, "has more than %d objects: do its groups form a ring?", NN__H5_OBJECTS_MAX);
+  if (++t->objects > NN__H5_OBJECTS_MAX) return nn__h5_fail(t->file, "has more than %d objects", NN__H5_OBJECTS_MAX);
   if (snprintf(full, sizeof full, "%s%s%s", path, *path != '\0' ? "/" : "", name) >= (int)sizeof full) return NN_OK;
   switch (nn__h5_walk(t->file, full, &object, &why)) {
-  case NN__H5_GROUP: /* a soft link to a group would show everything twice */
-    if (!is_soft(group, name) && depth < NN__H5_DEPTH_MAX) status = tour_group(t, object, full, depth + 1);
+  case NN__H5_GROUP:
+    if (is_new_group(t, group, name, depth)) status = tour_group(t, object, full, depth + 1);
     break;
   case NN__H5_DATASET: {
     const bool readable = nn__h5_dataset_readable(t->file, object, &info, &why);
@@ -196,7 +203,7 @@ done:
 }
 
 static nn_status tour_from(nn_h5_file *file, const char *name, visit_any visit, void *context) {
-  tour t = {file, visit, context, 0};
+  tour t = {.file = file, .visit = visit, .context = context};
   hid_t group = H5I_INVALID_HID;
   nn__h5_why why = {""};
   char path[NN__H5_NAME_MAX];
