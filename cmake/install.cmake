@@ -21,7 +21,8 @@ install(FILES LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # ---- CMake package --------------------------------------------------------------------------------------------------
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/nnmpi)
-set(NNMPI_PREFIXES ${CMAKE_PREFIX_PATH})
+string(REPLACE ":" ";" NNMPI_PREFIXES "$ENV{CMAKE_PREFIX_PATH}")
+list(APPEND NNMPI_PREFIXES ${CMAKE_PREFIX_PATH})
 configure_package_config_file(cmake/nnmpiConfig.cmake.in nnmpiConfig.cmake INSTALL_DESTINATION ${package})
 write_basic_package_version_file(nnmpiConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/nnmpiConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/nnmpiConfigVersion.cmake
