@@ -6,8 +6,7 @@
 
 nn_status nn__task_create(const nn_config *config, const nn_target_info *target, size_t width, const double *deviation,
                           nn__task *out) {
-  const nn_loss_ops *loss =
-      (const nn_loss_ops *)(const void *)config->train.loss.schema; /* the schema is its first member */
+  const nn_loss_ops *loss = nn_loss_find(config->train.loss.schema->name);
   const void *options = config->train.loss.options;
   const char *name = loss->schema.name;
   if (target->classes && !loss->takes_labels)
