@@ -1,0 +1,150 @@
+/* support.files: files replaced whole, read whole, folders, the log, faults. */
+#include "unit_test.h"
+
+#include "nnmpi/support.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64];
+
+static int make_folder(void **state) {
+  (void)state;
+  strcpy(folder, "/tmp/nnmpi-files-XXXXXX");
+  return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int remove_folder(void **state) {
+  char command[100];
+  (void)state;
+  snprintf(command, sizeof command, "rm -rf '%s'", folder);
+  return system(command);
+}
+
+static const char *in_folder(const char *name) {
+  static char path[128];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return path;
+}
+
+static int entries(const char *path) {
+  int count = 0;
+  DIR *directory = opendir(path);
+  assert_non_null(directory);
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) count += entry->d_name[0] != '.';
+  closedir(directory);
+  return count;
+}
+
+static void a_file_is_replaced_whole(void **state) {
+  const nn_bytes first[] = {{"hello ", 6}, {"world", 5}}, second[] = {{"bye", 3}};
+  char *text = NULL;
+  size_t count = 0;
+  (void)state;
+  assert_int_equal(nn_file_replace(in_folder("a"), first, 2), NN_OK);
+  assert_int_equal(nn_file_read(in_folder("a"), 100, &text, &count), NN_OK);
+  assert_string_equal(text, "hello world");
+  assert_int_equal(count, 11);
+  nn_free(text);
+  assert_int_equal(nn_file_replace(in_folder("a"), second, 1), NN_OK);
+  assert_int_equal(nn_file_read(in_folder("a"), 3, &text, &count), NN_OK);
+  assert_string_equal(text, "bye");
+  nn_free(text);
+  assert_int_equal(entries(folder), 1); /* no temporary is left */
+}
+
+static void a_failed_replacement_leaves_the_old_file_and_no_temporary(void **state) {
+  const nn_bytes part = {"x", 1};
+  (void)state;
+  assert_int_equal(nn_directory_create(in_folder("taken")), NN_OK);
+  assert_int_equal(nn_file_replace(in_folder("taken"), &part, 1), NN_ERR_IO); /* a folder is in the way */
+  assert_non_null(strstr(nn_error_last()->message, "taken"));
+  assert_int_equal(nn_file_replace(in_folder("nowhere/b"), &part, 1), NN_ERR_IO);
+  assert_int_equal(entries(folder), 2); /* "a" of the test before, and "taken" */
+}
+
+static void a_device_is_not_read(void **state) {
+  (void)state;
+  struct stat about;
+  if (stat("/dev/full", &about) != 0) skip();
+  char *text = NULL;
+  size_t count = 0;
+  assert_int_equal(nn_file_read("/dev/full", 10, &text, &count), NN_ERR_IO); /* not a regular file */
+  assert_non_null(strstr(nn_error_last()->message, "not a file"));
+}
+
+static void files_that_cannot_be_read_say_why(void **state) {
+  char *text = NULL;
+  size_t count = 0;
+  (void)state;
+  assert_int_equal(nn_file_read(in_folder("missing"), 10, &text, &count), NN_ERR_IO);
+  assert_non_null(strstr(nn_error_last()->message, "No such file"));
+  assert_int_equal(nn_file_read(folder, 10, &text, &count), NN_ERR_IO);
+  assert_non_null(strstr(nn_error_last()->message, "folder"));
+  assert_int_equal(nn_file_read(in_folder("a"), 2, &text, &count), NN_ERR_IO);
+  assert_non_null(strstr(nn_error_last()->message, "more than"));
+  assert_null(text);
+}
+
+static void folders_are_made_with_their_parents(void **state) {
+  (void)state;
+  assert_int_equal(nn_directory_create(in_folder("p/q/r")), NN_OK);
+  assert_int_equal(nn_directory_create(in_folder("p/q/r")), NN_OK);
+  assert_int_equal(entries(in_folder("p/q")), 1);
+  assert_int_equal(nn_directory_create(in_folder("a/b")), NN_ERR_IO); /* "a" is a file */
+}
+
+static void the_log_writes_to_its_file(void **state) {
+  nn_log *log = NULL;
+  char *text = NULL;
+  size_t count = 0;
+  (void)state;
+  assert_int_equal(nn_log_create(1, true, &log), NN_OK); /* rank 1: nothing on the terminal */
+  assert_int_equal(nn_log_to_file(log, in_folder("log.txt")), NN_OK);
+  nn_log_info(log, "epoch %d", 3);
+  nn_log_warn(log, "slow disk");
+  nn_log_destroy(&log);
+  assert_null(log);
+  assert_int_equal(nn_file_read(in_folder("log.txt"), 1000, &text, &count), NN_OK);
+  assert_non_null(strstr(text, " epoch 3\n"));
+  assert_non_null(strstr(text, " warning: slow disk\n"));
+  nn_free(text);
+  nn_log_info(NULL, "dropped");
+}
+
+static void faults_name_point_number_and_rank(void **state) {
+  (void)state;
+  unsetenv("OMPI_COMM_WORLD_RANK");
+  unsetenv("PMIX_RANK");
+  unsetenv("PMI_RANK");
+  unsetenv("NNMPI_FAULT");
+  assert_false(nn_fault("open", 0));
+  setenv("NNMPI_FAULT", "open@0", 1);
+  assert_true(nn_fault("open", 0));
+  assert_false(nn_fault("read", 0));
+  setenv("NNMPI_FAULT", "step:7@1", 1);
+  assert_false(nn_fault("step", 7)); /* we are rank 0 without a launcher */
+  assert_int_equal(nn_launcher_rank(), -1);
+  setenv("PMIX_RANK", "1", 1);
+  assert_int_equal(nn_launcher_rank(), 1);
+  assert_true(nn_fault("step", 7));
+  assert_false(nn_fault("step", 8));
+  unsetenv("PMIX_RANK");
+  unsetenv("NNMPI_FAULT");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_file_is_replaced_whole),
+      cmocka_unit_test(a_failed_replacement_leaves_the_old_file_and_no_temporary),
+      cmocka_unit_test(a_device_is_not_read),
+      cmocka_unit_test(files_that_cannot_be_read_say_why),
+      cmocka_unit_test(folders_are_made_with_their_parents),
+      cmocka_unit_test(the_log_writes_to_its_file),
+      cmocka_unit_test(faults_name_point_number_and_rank),
+  };
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
