@@ -37,7 +37,7 @@ static size_t padded(size_t bytes) {
 
 /* The parts of an nn__rows, in this order in one block. */
 static void sizes(size_t capacity, const nn__task *task, size_t bytes[5]) {
-  bytes[0] = padded(capacity * sizeof(int32_t));
+  bytes[0] = padded(task->target->classes ? capacity * sizeof(int32_t) : 0);
   bytes[1] = padded(task->target->classes ? 0 : capacity * task->width * sizeof(float));
   bytes[2] = padded(capacity * sizeof(float));
   bytes[3] = padded(capacity * sizeof(double));
@@ -58,8 +58,9 @@ nn_status nn__rows_create(size_t capacity, const nn__task *task, nn__rows *out) 
   char *at = memory;
   out->memory = memory;
   out->capacity = capacity;
-  out->labels = (int32_t *)(void *)at;
-  out->values = (float *)(void *)(at += bytes[0]);
+  out->labels = task->target->classes ? (int32_t *)(void *)at : NULL;
+  at += bytes[0];
+  out->values = task->target->classes ? NULL : (float *)(void *)at;
   out->weight = (float *)(void *)(at += bytes[1]);
   out->loss = (double *)(void *)(at += bytes[2]);
   out->sums = (double *)(void *)(at += bytes[3]);

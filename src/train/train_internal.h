@@ -41,8 +41,8 @@ typedef struct nn__task {
 /* Rows of one piece or block on their way through the network. */
 typedef struct nn__rows {
   size_t capacity;
-  int32_t *labels; /* [capacity], for classes */
-  float *values;   /* [capacity, width], for values */
+  int32_t *labels; /* [capacity], for classes; else NULL */
+  float *values;   /* [capacity, width], for values; else NULL */
   float *weight;   /* [capacity]: what multiplies the gradient of a sample */
   double *loss;    /* [capacity] */
   double *sums;    /* [capacity, NN__SUMS] */
