@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every public header compiles alone and twice, as strict C11 and, for those who call the library from there, as C++.
+# Every public header compiles alone, and twice, as strict C11.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 for header in include/nnmpi/*.h; do
