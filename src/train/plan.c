@@ -29,22 +29,21 @@ static void add_batches(const nn__trainer *t, int ranks, nn_text *out) {
 static void add_memory(const nn__trainer *t, int ranks, int ranks_per_node, nn_text *out) {
   nn__memory m;
   nn__memory_plan(t, ranks, &m);
-  const size_t own = m.parameters + m.gradients + m.optimizer + m.activations + m.data_private + NN__PROGRAM_BYTES;
+  const size_t rank = m.parameters + m.gradients + m.optimizer + m.activations + m.data_private + NN__PROGRAM_BYTES;
   const size_t root = m.history + m.saving;
   nn_text_add(out, "Memory of a rank\n");
   add_bytes(out, "parameters", m.parameters);
-  add_bytes(out, "gradients and reduction", m.gradients);
+  add_bytes(out, "gradients and their reduction", m.gradients);
   add_bytes(out, "optimizer state", m.optimizer);
-  add_bytes(out, "activations of a minibatch or evaluation", m.activations);
+  add_bytes(out, "layers, for a minibatch or an evaluation", m.activations);
   add_bytes(out, "orders and splits of the data", m.data_private);
-  add_bytes(out, "program and libraries (measured, see docs)", NN__PROGRAM_BYTES);
-  add_bytes(out, "a rank", own);
-  add_bytes(out, "rank 0 more, for history and saving", root);
-  nn_text_add(out, "Memory of a node\n");
+  add_bytes(out, "program and libraries", NN__PROGRAM_BYTES);
+  add_bytes(out, "a rank of its own", rank);
+  add_bytes(out, "rank 0 more: history, saving", root);
   add_bytes(out, "data, one copy shared by its ranks", m.data_shared);
-  nn_text_add(out, "  %d rank%s a node: ", ranks_per_node, ranks_per_node == 1 ? "" : "s");
-  char text[32];
-  nn_text_add(out, "%s\n\n", nn_format_bytes((double)(m.data_shared + own * (size_t)ranks_per_node + root), text));
+  add_bytes(out, "rank 0, with the data of its node", rank + root + m.data_shared);
+  nn_text_add(out, "Memory of a node with %d rank%s\n", ranks_per_node, ranks_per_node == 1 ? "" : "s");
+  add_bytes(out, "a node", m.data_shared + rank * (size_t)ranks_per_node + root);
 }
 
 nn_status nn_plan(nn_config *config, const nn_registry *registry, int ranks, int ranks_per_node, nn_text *out) {

@@ -1,0 +1,42 @@
+"""For tests that run the program as a user would: paths, the launcher, Fashion-MNIST."""
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+
+NNMPI = os.environ["NNMPI"]
+MPIRUN = shlex.split(os.environ["NNMPI_MPIRUN"])
+SOURCE = os.environ["NNMPI_SOURCE"]
+FASHION = "/usr/share/datasets/fashion-mnist"
+SKIPPED = 77
+
+
+def skip(reason):
+    print("skipped:", reason)
+    sys.exit(SKIPPED)
+
+
+def run(ranks, *arguments, expect=0, prefix=(), **options):
+    """The program on so many ranks (0: without a launcher); standard output and error as text."""
+    command = (MPIRUN + ["-n", str(ranks)] if ranks > 0 else []) + list(prefix) + [NNMPI] + [str(a) for a in arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, **options)
+    if expect is not None and done.returncode != expect:
+        sys.exit(f"{shlex.join(command)}\nended with {done.returncode}, not {expect}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def fashion_mnist(folder):
+    """Fashion-MNIST as a data set in `folder`."""
+    if not os.path.isdir(FASHION):
+        skip(f"{FASHION} is not here (Debian package dataset-fashion-mnist)")
+    path = os.path.join(folder, "fashion-mnist.h5")
+    names = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"]
+    options = ["--images", "--labels", "--test-images", "--test-labels"]
+    files = [f"{FASHION}/{name}-ubyte.gz" for name in names]
+    run(0, "import", "idx", *[word for pair in zip(options, files) for word in pair], "-o", path)
+    return path
+
+
+def scratch():
+    return tempfile.TemporaryDirectory(prefix="nnmpi-test-")
