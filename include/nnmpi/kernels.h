@@ -16,10 +16,13 @@
 
 /* ---- the team ------------------------------------------------------------------------------- */
 
+typedef struct nn_meeting nn_meeting;
+
 /** One thread's view of its team. */
 typedef struct nn_team {
   int id; /**< 0 … size − 1 */
   int size;
+  nn_meeting *meeting; /**< where the team's barriers happen; NULL will do for a team of one */
 } nn_team;
 
 typedef void (*nn_team_function)(const nn_team *team, void *context);

@@ -1,24 +1,57 @@
 /** @file team.c
- *  The thread team, and what the process may run on. */
+ *  The thread team: one parallel region, a barrier inside it, shares of work. */
 #include <omp.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #include "nnmpi/kernels.h"
 
+enum { SPINS = 2000 /* looks before a waiting thread offers its core to others: some 20 microseconds */ };
+
+struct nn_meeting {
+  _Alignas(NN_ALIGNMENT) atomic_int arrived;
+  _Alignas(NN_ALIGNMENT) atomic_uint round;
+};
+
 void nn_team_run(int threads, nn_team_function function, void *context) {
   NN_ASSERT(threads >= 1);
+  nn_meeting meeting;
+  atomic_init(&meeting.arrived, 0);
+  atomic_init(&meeting.round, 0);
 #pragma omp parallel num_threads(threads)
   {
     /* oneDNN asks OpenMP how many threads it may use unless it is inside an active region, which a region of one
      * thread is not. The setting belongs to this region's implicit task: the caller's is untouched. */
     omp_set_num_threads(1);
-    const nn_team team = {.id = omp_get_thread_num(), .size = omp_get_num_threads()};
+    const nn_team team = {.id = omp_get_thread_num(), .size = omp_get_num_threads(), .meeting = &meeting};
     function(&team, context);
   }
 }
 
+static inline void pause_briefly(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* Not OpenMP's barrier: that one spins for milliseconds, which on cores that others use too makes every barrier as long
+ * as a time slice. */
 void nn_team_barrier(const nn_team *team) {
-  if (team->size > 1) {
-#pragma omp barrier
+  if (team->size == 1) return;
+  nn_meeting *meeting = team->meeting;
+  const unsigned round = atomic_load_explicit(&meeting->round, memory_order_relaxed);
+  if (atomic_fetch_add_explicit(&meeting->arrived, 1, memory_order_acq_rel) == team->size - 1) {
+    atomic_store_explicit(&meeting->arrived, 0, memory_order_relaxed);
+    atomic_store_explicit(&meeting->round, round + 1, memory_order_release);
+    return;
+  }
+  for (int spins = 0; atomic_load_explicit(&meeting->round, memory_order_acquire) == round; spins++) {
+    if (spins < SPINS)
+      pause_briefly();
+    else
+      sched_yield();
   }
 }
 
