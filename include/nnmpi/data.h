@@ -109,13 +109,21 @@ typedef struct nn_import_idx_options {
 
 typedef struct nn_import_csv_options {
   const char *file, *target; /**< target: name of the column, or its number from 1 where there is no header */
+  int target_mode;           /**< nn_target_mode: what the target column holds; auto: see nn_import_csv() */
   double valid_fraction, test_fraction;
   uint64_t seed;
   const char *output;
 } nn_import_csv_options;
 
-/** Write an HDF5 data set; `summary` gets a few lines about what was written. */
+/** Write an HDF5 data set, replacing the file whole; `summary` gets a few lines about what was written. Fails with
+ *  NN_ERR_DATA naming the file that is read (and line and column of a CSV), NN_ERR_IO where it cannot be written. */
 nn_status nn_import_idx(const nn_import_idx_options *options, nn_text *summary);
+
+/** The same from CSV: separated by comma, semicolon or tab, quoted as in RFC 4180, UTF-8, with or without a header.
+ *  Every other column than the target must hold numbers. The target's cells are class names where they are text
+ *  (sorted), labels where all are whole numbers and there are only two different ones, or at most 100 with 4 rows each
+ *  on average (their text becomes the name unless they are 0 … n − 1), values otherwise. Sets are drawn by the seed,
+ *  stratified by class. */
 nn_status nn_import_csv(const nn_import_csv_options *options, nn_text *summary);
 
 #endif
