@@ -69,6 +69,10 @@ const unsigned char *nn__table_x(const nn_dataset *dataset, const nn__table *tab
 int32_t *nn__table_labels(const nn_dataset *dataset, const nn__table *table);
 float *nn__table_values(const nn_dataset *dataset, const nn__table *table);
 uint64_t *nn__table_digests(const nn_dataset *dataset, const nn__table *table);
+/** Rows [first, last) of y into the shared block, checked, with digests of their blocks. */
+nn_status nn__table_load_y(nn_dataset *dataset, const nn__table *table, size_t first, size_t last);
+/** The number of classes from the highest label of all sets, where no names say it. */
+void nn__count_classes(nn_dataset *dataset);
 size_t nn__table_blocks(const nn__table *table);
 
 /* ---- numbers (element.c) ------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t row_of(const nn__view *view, size_t id) {
@@ -11,7 +12,7 @@ static size_t row_of(const nn__view *view, size_t id) {
 
 /* ---- classes -------------------------------------------------------------------------------------------- */
 
-static void count_classes(nn_dataset *d) {
+void nn__count_classes(nn_dataset *d) {
   if (!d->target.classes || d->target.width != 0) return;
   int32_t highest = 0;
   for (int set = 0; set < NN_SET_COUNT; set++) {
@@ -177,10 +178,26 @@ static uint64_t digest_table(const nn_dataset *d, const nn__table *t, uint64_t d
   return nn_digest(digest, nn__table_digests(d, t), nn__table_blocks(t) * 2 * sizeof(uint64_t));
 }
 
+nn_status nn_dataset_peek(nn_dataset *dataset) {
+  if (!dataset->target.classes || dataset->target.width != 0) return NN_OK;
+  /* not nn_alloc(): room as for everything, but only the pages of labels are ever touched */
+  dataset->shared = calloc(dataset->shared_bytes, 1);
+  nn_status status = NN_OK;
+  if (dataset->shared == NULL) status = NN_FAIL(NN_ERR_MEMORY, "%s: out of memory for its labels", dataset->source);
+  for (int set = 0; set < NN_SET_COUNT && status == NN_OK; set++) {
+    const nn__table *t = &dataset->tables[set];
+    if (t->present && t->has_y) status = nn__table_load_y(dataset, t, 0, t->rows);
+  }
+  if (status == NN_OK) nn__count_classes(dataset);
+  free(dataset->shared);
+  dataset->shared = NULL;
+  return status;
+}
+
 nn_status nn_dataset_finish(nn_dataset *dataset) {
   NN_ASSERT(dataset->shared != NULL && !dataset->finished);
   nn_dataset *d = dataset;
-  count_classes(d);
+  nn__count_classes(d);
   NN_TRY(split_train(d));
   if (!d->given_normalizer) {
     d->normalizer.width = d->width;

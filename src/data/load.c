@@ -162,7 +162,7 @@ static nn_status load_y_block(nn_dataset *d, const nn__table *t, size_t first, s
 }
 
 /* y goes through a buffer, as it is converted on the way. */
-static nn_status load_y(nn_dataset *d, const nn__table *t, size_t first, size_t last) {
+nn_status nn__table_load_y(nn_dataset *d, const nn__table *t, size_t first, size_t last) {
   enum { PIECE = 1 << 16 /* numbers */ };
   if (first == last) return NN_OK;
   const size_t width = d->target.classes ? 1 : d->target.width;
@@ -197,7 +197,7 @@ nn_status nn_dataset_load(nn_dataset *dataset, void *shared, int part, int parts
     if (first > t->rows) first = t->rows;
     if (last > t->rows) last = t->rows;
     NN_TRY(load_x(dataset, t, first, last));
-    if (t->has_y) NN_TRY(load_y(dataset, t, first, last));
+    if (t->has_y) NN_TRY(nn__table_load_y(dataset, t, first, last));
   }
   return NN_OK;
 }
