@@ -52,7 +52,7 @@ void nn__text_write(nn_text *out, const char *text) {
 
 static void write_tensor(nn_text *out, const nn_tensor *tensor, int level, const double **at) {
   char number[32];
-  if (level == tensor->rank) {
+  if (level == tensor->rank || level == NN_TENSOR_RANK_MAX) {
     nn_text_add(out, "%s", nn_format_real(*(*at)++, number));
     return;
   }
