@@ -1,0 +1,342 @@
+/* Building networks: names, shapes, the arenas, freezing, descriptions, and what is said about networks that cannot
+ * be. */
+#include "model_testing.h"
+
+static void expect_refused(net *n, nn_shape in, size_t outputs, const char *const *parts) {
+  assert_int_equal(net_try(n, in, outputs), NN_ERR_CONFIG);
+  assert_null(n->model);
+  for (; *parts != NULL; parts++)
+    if (strstr(nn_error_last()->message, *parts) == NULL)
+      fail_msg("\"%s\" does not say \"%s\"", nn_error_last()->message, *parts);
+  net_clear(n);
+}
+#define EXPECT_REFUSED(n, in, outputs, ...) expect_refused(n, in, outputs, (const char *const[]){__VA_ARGS__, NULL})
+
+/* ---- layers and names ------------------------------------------------------------------------- */
+
+static void hidden_stands_for_dense_and_activation_layers_numbered_as_pytorch_does(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_hidden(&n, 2, (const int64_t[]){256, 128}, "relu");
+  net_build(&n, (nn_shape){.rank = 2, .dims = {28, 28}}, 10);
+  static const char *const kinds[] = {"dense", "relu", "dense", "relu", "dense"};
+  static const char *const tensors[] = {"layers.0.weight", "layers.0.bias",   "layers.2.weight",
+                                        "layers.2.bias",   "layers.4.weight", "layers.4.bias"};
+  static const size_t rows[] = {256, 256, 128, 128, 10, 10};
+  assert_int_equal(nn_model_layer_count(n.model), 5);
+  for (size_t i = 0; i < 5; i++) {
+    assert_string_equal(nn_model_layer(n.model, i)->ops->schema.name, kinds[i]);
+    assert_int_equal(nn_model_layer(n.model, i)->index, i);
+  }
+  assert_string_equal(nn_model_layer_name(n.model, 3), "layers.3");
+  assert_int_equal(nn_model_tensor_count(n.model), 6);
+  for (size_t t = 0; t < 6; t++) {
+    assert_string_equal(nn_model_tensor_at(n.model, t)->name, tensors[t]);
+    assert_int_equal(nn_model_tensor_at(n.model, t)->param->dims[0], rows[t]);
+    assert_int_equal(nn_model_tensor_at(n.model, t)->layer, t / 2 * 2);
+  }
+  assert_int_equal(nn_model_outputs(n.model), 10);
+  assert_int_equal(nn_model_trainable_count(n.model), 784 * 256 + 256 + 256 * 128 + 128 + 128 * 10 + 10);
+  net_clear(&n);
+}
+
+static void no_hidden_layers_leave_one_dense_layer(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_build(&n, vector_of(4), 3);
+  assert_int_equal(nn_model_layer_count(n.model), 1);
+  assert_int_equal(nn_model_trainable_count(n.model), 15);
+  net_clear(&n);
+}
+
+static void layers_have_the_names_that_they_are_given(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_dense(&n, 5, "fc1");
+  set_text(net_add(&n, "gelu"), "name", "middle");
+  net_dense(&n, 0, NULL);
+  net_add(&n, "softmax");
+  net_build(&n, vector_of(4), 3);
+  assert_string_equal(nn_model_layer_name(n.model, 0), "fc1");
+  assert_string_equal(nn_model_layer_name(n.model, 1), "middle");
+  assert_string_equal(nn_model_layer_name(n.model, 2), "layers.2");
+  assert_string_equal(nn_model_tensor_at(n.model, 0)->name, "fc1.weight");
+  assert_string_equal(nn_model_tensor_at(n.model, 3)->name, "layers.2.bias");
+  assert_int_equal(nn_model_outputs(n.model), 3); /* auto, although softmax follows */
+  net_clear(&n);
+}
+
+static void names_that_clash_or_cannot_be_in_a_file_are_refused(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_dense(&n, 5, "fc");
+  net_dense(&n, 3, "fc");
+  EXPECT_REFUSED(&n, vector_of(4), 3, "line 11", "layer fc (dense)", "layer 0 has that name already");
+  net_start(&n);
+  net_dense(&n, 5, "layers.1");
+  net_dense(&n, 3, NULL);
+  EXPECT_REFUSED(&n, vector_of(4), 3, "line 11", "layer layers.1", "layer 0 has that name already");
+  static const char *const bad[] = {
+      "", "a/b", "a b", ".", "..", "name-of-more-than-63-characters-which-is-too-long-for-a-table-of-layers"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    net_start(&n);
+    net_dense(&n, 3, bad[i]);
+    EXPECT_REFUSED(&n, vector_of(4), 3, "line 10", "a name has 1 to 63");
+  }
+}
+
+static void networks_that_do_not_fit_say_which_layer_and_why(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_dense(&n, 10, NULL);
+  EXPECT_REFUSED(&n, vector_of(4), 12, "line 10", "layers.0 (dense)", "puts out 10 values, the data has 12");
+  net_start(&n);
+  net_dense(&n, 0, NULL);
+  net_add(&n, "relu");
+  net_dense(&n, 0, NULL);
+  EXPECT_REFUSED(&n, vector_of(4), 3, "line 10", "layers.0 (dense)", "needs `units` here");
+  net_start(&n);
+  net_add(&n, "relu");
+  EXPECT_REFUSED(&n, vector_of(4), 3, "puts out 4 values, the data has 3");
+  net_start(&n);
+  net_dense(&n, 1 << 30, NULL);
+  net_dense(&n, 1 << 30, NULL);
+  net_dense(&n, 0, NULL);
+  EXPECT_REFUSED(&n, vector_of(((size_t)1 << 31) - 9), 3, "more than can be addressed");
+  net_start(&n);
+  net_dense(&n, 3, NULL);
+  net_hidden(&n, 1, (const int64_t[]){4}, "relu");
+  EXPECT_REFUSED(&n, vector_of(4), 3, "`hidden` and `layers`");
+}
+
+static void one_output_may_stand_for_two_classes(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_dense(&n, 1, NULL);
+  net_build(&n, vector_of(4), 2);
+  assert_int_equal(nn_model_outputs(n.model), 1);
+  net_clear(&n);
+}
+
+/* ---- the arenas ------------------------------------------------------------------------------- */
+
+static void tensors_begin_on_cache_lines_and_what_lies_between_is_zero(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_hidden(&n, 3, (const int64_t[]){5, 16, 7}, "tanh");
+  n.config.init = init_choice("constant");
+  set_real(&n.config.init, "value", 2);
+  set_real(&n.config.init, "bias", 3);
+  net_build(&n, vector_of(3), 2);
+  const size_t count = nn_model_param_count(n.model);
+  assert_int_equal(count % 16, 0);
+  float *params = random_floats(&(numbers){0}, count, 1);
+  assert_int_equal(nn_model_init(n.model, 1, params), NN_OK);
+  size_t end = 0, filled = 0;
+  for (size_t t = 0; t < nn_model_tensor_count(n.model); t++) {
+    const nn_param *param = nn_model_tensor_at(n.model, t)->param;
+    assert_int_equal(param->offset % 16, 0);
+    assert_true(param->offset >= end && param->offset < end + 16);
+    end = param->offset + nn_param_size(param);
+    for (size_t i = param->offset; i < end; i++) assert_true(params[i] == (param->is_bias ? 3.0f : 2.0f));
+    filled += nn_param_size(param);
+  }
+  assert_true(end <= count && count < end + 16);
+  size_t others = 0;
+  for (size_t i = 0; i < count; i++) others += params[i] == 0 ? 1 : 0;
+  assert_int_equal(others, count - filled);
+  assert_int_equal(filled, nn_model_trainable_count(n.model));
+  free(params);
+  net_clear(&n);
+}
+
+static void a_layers_own_initialisation_goes_before_the_models(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  nn_choice own = init_choice("constant");
+  set_real(&own, "value", 5);
+  net_dense(&n, 2, "a");
+  set_choice(net_dense(&n, 2, "b"), "init", own);
+  n.config.init = init_choice("zeros");
+  net_build(&n, vector_of(2), 2);
+  float *params = zeros(nn_model_param_count(n.model));
+  assert_int_equal(nn_model_init(n.model, 1, params), NN_OK);
+  assert_true(params[net_tensor(&n, "a.weight")->param->offset] == 0);
+  assert_true(params[net_tensor(&n, "b.weight")->param->offset] == 5);
+  free(params);
+  net_clear(&n);
+}
+
+static void an_initialisation_that_fails_says_where_it_stands(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  nn_choice own = init_choice("values");
+  own.line = 33;
+  set_tensor(&own, "weight", 1, 2, (const double[]){1, 2});
+  set_choice(net_dense(&n, 2, "a"), "init", own);
+  net_build(&n, vector_of(2), 2);
+  float *params = zeros(nn_model_param_count(n.model));
+  assert_int_equal(nn_model_init(n.model, 1, params), NN_ERR_CONFIG);
+  assert_string_equal(nn_error_last()->message,
+                      "model: line 33: init values: a.weight: expected shape [2, 2], given [1, 2]");
+  free(params);
+  net_clear(&n);
+}
+
+static void random_parameters_differ_between_tensors_and_seeds(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_hidden(&n, 1, (const int64_t[]){4}, "tanh");
+  net_build(&n, vector_of(4), 4);
+  const size_t count = nn_model_param_count(n.model);
+  float *params = zeros(count), *again = zeros(count);
+  assert_int_equal(nn_model_init(n.model, 1, params), NN_OK);
+  assert_int_equal(nn_model_init(n.model, 1, again), NN_OK);
+  assert_memory_equal(params, again, count * sizeof *params);
+  const size_t second = net_tensor(&n, "layers.2.weight")->param->offset;
+  assert_memory_not_equal(params, params + second, 16 * sizeof *params);
+  assert_int_equal(nn_model_init(n.model, 2, again), NN_OK);
+  assert_memory_not_equal(params, again, 16 * sizeof *params);
+  free(params);
+  free(again);
+  net_clear(&n);
+}
+
+/* ---- freezing --------------------------------------------------------------------------------- */
+
+static void frozen_parameters_are_left_out_of_the_ranges(void **state) {
+  (void)state;
+  net n;
+  nn_range ranges[4];
+  net_start(&n);
+  net_dense(&n, 5, "a"); /* 4 x 5 and 5: 32 + 16 floats */
+  net_dense(&n, 5, "b"); /* 5 x 5 and 5: 32 + 16 */
+  net_dense(&n, 3, "c"); /* 5 x 3 and 3: 16 + 16 */
+  net_build(&n, vector_of(4), 3);
+  assert_int_equal(nn_model_trainable_ranges(n.model, ranges, 4), 1);
+  assert_int_equal(ranges[0].first, 0);
+  assert_int_equal(ranges[0].last, 128);
+  assert_int_equal(nn_model_param_count(n.model), 128);
+  nn_model_destroy(&n.model);
+
+  net_freeze(&n, "b");
+  net_freeze(&n, "c.bias");
+  net_build(&n, vector_of(4), 3);
+  assert_int_equal(nn_model_trainable_ranges(n.model, ranges, 4), 2);
+  assert_int_equal(ranges[0].first, 0);
+  assert_int_equal(ranges[0].last, 48);
+  assert_int_equal(ranges[1].first, 96);
+  assert_int_equal(ranges[1].last, 112);
+  assert_int_equal(nn_model_trainable_count(n.model), 25 + 15);
+  assert_true(net_tensor(&n, "b.weight")->frozen && net_tensor(&n, "c.bias")->frozen);
+  assert_false(net_tensor(&n, "c.weight")->frozen);
+  ranges[1].first = 7; /* more ranges than there is room for: counted, not written */
+  assert_int_equal(nn_model_trainable_ranges(n.model, ranges, 1), 2);
+  assert_int_equal(ranges[1].first, 7);
+  assert_int_equal(nn_model_trainable_ranges(n.model, NULL, 0), 2);
+  nn_model_destroy(&n.model);
+
+  net_freeze(&n, "a");
+  net_freeze(&n, "c");
+  net_build(&n, vector_of(4), 3);
+  assert_int_equal(nn_model_trainable_ranges(n.model, ranges, 4), 0);
+  assert_int_equal(nn_model_trainable_count(n.model), 0);
+  net_clear(&n);
+}
+
+static void freezing_what_is_not_there_asks_what_was_meant(void **state) {
+  (void)state;
+  static const char *const names[][2] = {{"fc2", "no layer or parameter is named fc2: did you mean fc1?"},
+                                         {"fc1.wieght", "did you mean fc1.weight?"},
+                                         {"something", "no layer or parameter is named something"},
+                                         {"layers.1", "layer layers.1 (relu) has no parameters"}};
+  for (size_t i = 0; i < 4; i++) {
+    net n;
+    net_start(&n);
+    net_dense(&n, 5, "fc1");
+    net_add(&n, "relu");
+    net_dense(&n, 3, "last");
+    net_freeze(&n, "last");
+    net_freeze(&n, names[i][0]);
+    EXPECT_REFUSED(&n, vector_of(4), 3, "model.freeze", names[i][1]);
+  }
+}
+
+/* ---- descriptions ----------------------------------------------------------------------------- */
+
+static void the_signature_names_layers_and_shapes_and_nothing_else(void **state) {
+  (void)state;
+  nn_text text = {0}, other = {0};
+  net n;
+  net_start(&n);
+  net_dense(&n, 5, "fc1");
+  set_real(net_add(&n, "leaky_relu"), "slope", 0.1);
+  set_bool(net_dense(&n, 3, NULL), "bias", false);
+  net_build(&n, (nn_shape){.rank = 2, .dims = {2, 2}}, 3);
+  assert_int_equal(nn_model_signature(n.model, &text), NN_OK);
+  assert_string_equal(text.at, "input 2 x 2\n"
+                               "fc1 dense 5: weight 5 x 4, bias 5\n"
+                               "layers.1 leaky_relu 5\n"
+                               "layers.2 dense 3: weight 3 x 5\n");
+  nn_model_destroy(&n.model);
+  set_real(&n.layers[1], "slope", 0.2);
+  net_freeze(&n, "fc1");
+  net_build(&n, (nn_shape){.rank = 2, .dims = {2, 2}}, 3);
+  assert_int_equal(nn_model_signature(n.model, &other), NN_OK);
+  assert_string_equal(text.at, other.at);
+  nn_text_clear(&text);
+  nn_text_clear(&other);
+  net_clear(&n);
+}
+
+static void the_table_lists_layers_shapes_and_parameters(void **state) {
+  (void)state;
+  nn_text text = {0};
+  net n;
+  net_start(&n);
+  net_dense(&n, 256, "first-layer");
+  net_add(&n, "relu");
+  net_dense(&n, 10, NULL);
+  net_freeze(&n, "first-layer.bias");
+  net_freeze(&n, "layers.2");
+  net_build(&n, (nn_shape){.rank = 2, .dims = {28, 28}}, 10);
+  assert_int_equal(nn_model_describe(n.model, &text), NN_OK);
+  assert_string_equal(text.at, "  layer        kind    output      parameters\n"
+                               "  input               28 x 28\n"
+                               "  first-layer  dense      256         200,960  (bias frozen)\n"
+                               "  layers.1     relu       256\n"
+                               "  layers.2     dense       10           2,570  (frozen)\n"
+                               "  203,530 parameters, 200,704 of them trained\n");
+  nn_text_clear(&text);
+  net_clear(&n);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(hidden_stands_for_dense_and_activation_layers_numbered_as_pytorch_does),
+      cmocka_unit_test(no_hidden_layers_leave_one_dense_layer),
+      cmocka_unit_test(layers_have_the_names_that_they_are_given),
+      cmocka_unit_test(names_that_clash_or_cannot_be_in_a_file_are_refused),
+      cmocka_unit_test(networks_that_do_not_fit_say_which_layer_and_why),
+      cmocka_unit_test(one_output_may_stand_for_two_classes),
+      cmocka_unit_test(tensors_begin_on_cache_lines_and_what_lies_between_is_zero),
+      cmocka_unit_test(a_layers_own_initialisation_goes_before_the_models),
+      cmocka_unit_test(an_initialisation_that_fails_says_where_it_stands),
+      cmocka_unit_test(random_parameters_differ_between_tensors_and_seeds),
+      cmocka_unit_test(frozen_parameters_are_left_out_of_the_ranges),
+      cmocka_unit_test(freezing_what_is_not_there_asks_what_was_meant),
+      cmocka_unit_test(the_signature_names_layers_and_shapes_and_nothing_else),
+      cmocka_unit_test(the_table_lists_layers_shapes_and_parameters),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,305 @@
+/* Forward and backward of whole networks: against finite differences and PyTorch, on teams of several sizes, with
+ * frozen layers; the memory they need. */
+#include "golden.h"
+#include "model_testing.h"
+
+#include <math.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+/* A network with every kind of layer that has a gradient everywhere. */
+static void build_smooth(net *n, size_t in, size_t outputs) {
+  net_start(n);
+  net_dense(n, 7, NULL);
+  net_add(n, "tanh");
+  net_dense(n, 6, NULL);
+  net_add(n, "gelu");
+  net_add(n, "dropout");
+  set_bool(net_dense(n, 5, NULL), "bias", false);
+  net_add(n, "softplus");
+  net_dense(n, 0, NULL);
+  net_build(n, vector_of(in), outputs);
+}
+
+/* ---- gradients -------------------------------------------------------------------------------- */
+
+static void a_networks_gradient_is_that_of_finite_differences(void **state) {
+  (void)state;
+  static const char *const losses[] = {"cross_entropy", "mse", "half_sse", "bce_with_logits"};
+  for (size_t k = 0; k < 4; k++) {
+    net n;
+    trial t;
+    numbers random = {.stream = 80 + k};
+    build_smooth(&n, 5, 3);
+    trial_open(&t, n.model, losses[k], 4, &random);
+    (void)trial_run(&t, 2);
+    t.gradient = false;
+    for (size_t i = 0; i < nn_model_param_count(n.model); i++) {
+      const float kept = t.params[i], up = kept + 0x1p-6f, down = kept - 0x1p-6f;
+      t.params[i] = up;
+      const double above = trial_run(&t, 1);
+      t.params[i] = down;
+      const double below = trial_run(&t, 1);
+      t.params[i] = kept;
+      const double expected = (above - below) / ((double)up - (double)down), actual = (double)t.grads[i];
+      if (!(fabs(actual - expected) <= 1e-4 * (1 + fabs(expected))))
+        fail_msg("%s: gradient %zu is %.7g, differences give %.7g", losses[k], i, actual, expected);
+    }
+    trial_close(&t);
+    net_clear(&n);
+  }
+}
+
+/* ---- PyTorch ---------------------------------------------------------------------------------- */
+
+enum { NAME_MAX_BYTES = 160 };
+
+static void golden_name(char name[NAME_MAX_BYTES], const char *group, const char *tensor) {
+  snprintf(name, NAME_MAX_BYTES, "%s/%s", group, tensor);
+}
+
+static void check_tensors(const golden *g, const net *n, const char *group, const float *arena) {
+  char name[NAME_MAX_BYTES];
+  for (size_t i = 0; i < nn_model_tensor_count(n->model); i++) {
+    const nn_model_tensor *tensor = nn_model_tensor_at(n->model, i);
+    golden_name(name, group, tensor->name);
+    golden_check(g, name, nn_param_size(tensor->param), arena + tensor->param->offset, 3e-6);
+  }
+}
+
+static void three_steps_of_gradient_descent_are_those_of_pytorch(void **state) {
+  (void)state;
+  enum { ROWS = 9, IN = 6, OUT = 3, STEPS = 3 };
+  golden g;
+  net n;
+  trial t;
+  char name[NAME_MAX_BYTES];
+  golden_open(&g, NN_TEST_DATA "/model.golden");
+  net_start(&n);
+  net_dense(&n, 8, NULL);
+  net_add(&n, "relu");
+  net_dense(&n, 5, NULL);
+  net_add(&n, "tanh");
+  net_dense(&n, 0, NULL);
+  net_build(&n, vector_of(IN), OUT);
+  trial_open(&t, n.model, "cross_entropy", ROWS, &(numbers){0});
+  memcpy(nn_workspace_input(t.workspace), golden_get(&g, "x", ROWS * IN), ROWS * IN * sizeof(float));
+  for (size_t r = 0; r < ROWS; r++) t.labels[r] = (int32_t)golden_get(&g, "labels", ROWS)[r];
+  for (size_t i = 0; i < nn_model_tensor_count(n.model); i++) {
+    const nn_model_tensor *tensor = nn_model_tensor_at(n.model, i);
+    const size_t size = nn_param_size(tensor->param);
+    golden_name(name, "0", tensor->name);
+    memcpy(t.params + tensor->param->offset, golden_get(&g, name, size), size * sizeof(float));
+  }
+  for (int step = 0; step <= STEPS; step++) {
+    char group[8];
+    snprintf(group, sizeof group, "%d", step);
+    check_tensors(&g, &n, group, t.params);
+    const float loss = (float)trial_run(&t, 2);
+    golden_name(name, group, "loss");
+    golden_check(&g, name, 1, &loss, 2e-6);
+    golden_name(name, group, "y");
+    golden_check(&g, name, ROWS * OUT, nn_workspace_output(t.workspace), 3e-6);
+    if (step == 0) check_tensors(&g, &n, "gradient", t.grads);
+    for (size_t i = 0; i < nn_model_param_count(n.model); i++) t.params[i] -= 0.5f * t.grads[i];
+  }
+  trial_close(&t);
+  net_clear(&n);
+  golden_close(&g);
+}
+
+/* ---- threads ---------------------------------------------------------------------------------- */
+
+static void a_network_gives_the_same_bits_on_any_number_of_threads(void **state) {
+  (void)state;
+  net n;
+  trial t;
+  net_start(&n);
+  net_dense(&n, 300, NULL);
+  net_add(&n, "relu");
+  net_add(&n, "dropout");
+  net_dense(&n, 77, NULL);
+  net_add(&n, "softmax");
+  net_dense(&n, 0, NULL);
+  net_build(&n, vector_of(130), 10);
+  trial_open(&t, n.model, "cross_entropy", 61, &(numbers){.stream = 90});
+  const size_t params = nn_model_param_count(n.model), outputs = t.rows * nn_model_outputs(n.model);
+  const double loss = trial_run(&t, 1);
+  float *grads = copy_floats(t.grads, params), *y = copy_floats(nn_workspace_output(t.workspace), outputs);
+  for (int threads = 2; threads <= 3; threads++) {
+    memset(t.grads, 0, params * sizeof *grads);
+    assert_true(trial_run(&t, threads) == loss);
+    assert_memory_equal(t.grads, grads, params * sizeof *grads);
+    assert_memory_equal(nn_workspace_output(t.workspace), y, outputs * sizeof *y);
+  }
+  free(grads);
+  free(y);
+  trial_close(&t);
+  net_clear(&n);
+}
+
+static void a_workspace_takes_fewer_rows_than_it_was_made_for(void **state) {
+  (void)state;
+  net n;
+  trial large, small;
+  build_smooth(&n, 5, 3);
+  trial_open(&large, n.model, "cross_entropy", 8, &(numbers){.stream = 91});
+  trial_open(&small, n.model, "cross_entropy", 3, &(numbers){.stream = 91});
+  large.rows = 3;
+  for (size_t r = 0; r < 3; r++) large.weights[r] = small.weights[r];
+  memcpy(large.labels, small.labels, 3 * sizeof *small.labels);
+  assert_true(trial_run(&large, 1) == trial_run(&small, 1));
+  assert_memory_equal(large.grads, small.grads, nn_model_param_count(n.model) * sizeof(float));
+  trial_close(&large);
+  trial_close(&small);
+  net_clear(&n);
+}
+
+/* ---- frozen layers ---------------------------------------------------------------------------- */
+
+static void frozen_layers_get_no_gradient_and_change_no_others(void **state) {
+  (void)state;
+  static const char *const frozen[][3] = {
+      {"layers.0"}, {"layers.2"}, {"layers.7"}, {"layers.0", "layers.2", "layers.5"}};
+  net free_net;
+  trial all;
+  build_smooth(&free_net, 5, 3);
+  trial_open(&all, free_net.model, "cross_entropy", 4, &(numbers){.stream = 92});
+  (void)trial_run(&all, 2);
+  for (size_t k = 0; k < 4; k++) {
+    net n;
+    trial t;
+    build_smooth(&n, 5, 3);
+    nn_model_destroy(&n.model);
+    for (size_t i = 0; i < 3 && frozen[k][i] != NULL; i++) net_freeze(&n, frozen[k][i]);
+    net_build(&n, vector_of(5), 3);
+    trial_open(&t, n.model, "cross_entropy", 4, &(numbers){.stream = 92});
+    (void)trial_run(&t, 2);
+    for (size_t i = 0; i < nn_model_tensor_count(n.model); i++) {
+      const nn_model_tensor *tensor = nn_model_tensor_at(n.model, i);
+      const size_t at = tensor->param->offset;
+      for (size_t j = 0; j < nn_param_size(tensor->param); j++)
+        assert_true(t.grads[at + j] == (tensor->frozen ? 0 : all.grads[at + j]));
+    }
+    trial_close(&t);
+    net_clear(&n);
+  }
+  trial_close(&all);
+  net_clear(&free_net);
+}
+
+static void a_wholly_frozen_network_goes_through_backward(void **state) {
+  (void)state;
+  net n;
+  trial t;
+  net_start(&n);
+  net_dense(&n, 0, "only");
+  net_freeze(&n, "only");
+  net_build(&n, vector_of(5), 3);
+  trial_open(&t, n.model, "cross_entropy", 4, &(numbers){.stream = 93});
+  assert_true(trial_run(&t, 2) > 0);
+  for (size_t i = 0; i < nn_model_param_count(n.model); i++) assert_true(t.grads[i] == 0);
+  trial_close(&t);
+  net_clear(&n);
+}
+
+/* ---- watching --------------------------------------------------------------------------------- */
+
+typedef struct seen {
+  size_t count, layers[8];
+  float bias[16]; /* sum over the rows of the gradient of the last dense layer's output: its bias' gradient */
+  size_t rows, width, watched;
+} seen;
+
+static void watch(void *context, size_t layer, const float *gradient) {
+  seen *s = context;
+  s->layers[s->count++] = layer;
+  if (layer != s->watched) return;
+  for (size_t r = 0; r < s->rows; r++)
+    for (size_t j = 0; j < s->width; j++) s->bias[j] += gradient[r * s->width + j];
+}
+
+static void a_watcher_sees_the_gradient_of_every_layers_output(void **state) {
+  (void)state;
+  net n;
+  trial t;
+  build_smooth(&n, 5, 3);
+  trial_open(&t, n.model, "cross_entropy", 4, &(numbers){.stream = 94});
+  seen s = {.rows = 4, .width = 6, .watched = 2};
+  nn_workspace_watch(t.workspace, watch, &s);
+  (void)trial_run(&t, 3);
+  assert_int_equal(s.count, 8);
+  for (size_t i = 0; i < 8; i++) assert_int_equal(s.layers[i], 7 - i);
+  const float *bias = t.grads + net_tensor(&n, "layers.2.bias")->param->offset;
+  for (size_t j = 0; j < 6; j++) assert_true(fabs((double)(s.bias[j] - bias[j])) < 1e-6);
+  trial_close(&t);
+  net_clear(&n);
+}
+
+/* ---- memory ----------------------------------------------------------------------------------- */
+
+/* Bytes of input, outputs, factors of dropout and two gradients of the widest output. */
+static size_t needed(const nn_model *model, size_t rows, bool training) {
+  size_t floats = nn_shape_size(&nn_model_layer(model, 0)->in), widest = 0;
+  for (size_t i = 0; i < nn_model_layer_count(model); i++) {
+    const nn_layer *layer = nn_model_layer(model, i);
+    const size_t width = nn_shape_size(&layer->out);
+    floats += width + layer->work_per_row;
+    if (width > widest) widest = width;
+  }
+  return rows * (floats + (training ? 2 * widest : 0)) * sizeof(float);
+}
+
+static void a_workspace_is_one_block_of_the_size_that_was_said(void **state) {
+  (void)state;
+  net n;
+  build_smooth(&n, 5, 3);
+  size_t last = 0;
+  for (int training = 0; training <= 1; training++)
+    for (size_t rows = 1; rows <= 4096; rows *= 8) {
+      const size_t said = nn_workspace_bytes(n.model, rows, training);
+      nn_workspace *workspace = NULL;
+      assert_true(said >= needed(n.model, rows, training));
+      assert_true(said <= needed(n.model, rows, training) + 4096); /* pointers, and beginning on cache lines */
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+      const struct mallinfo2 before = mallinfo2();
+#endif
+      assert_int_equal(nn_workspace_create(n.model, rows, training, &workspace), NN_OK);
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+      const struct mallinfo2 after = mallinfo2();
+      const size_t used = after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
+      assert_true(used >= said && used <= said + 8192); /* the allocator's own rounding to pages */
+#endif
+      /* all of it can be used, and is apart */
+      float *input = nn_workspace_input(workspace);
+      for (size_t i = 0; i < rows * 5; i++) input[i] = 1;
+      for (size_t layer = 0; layer < nn_model_layer_count(n.model); layer++)
+        assert_true(nn_workspace_activation(workspace, layer)[0] == 0);
+      if (training) assert_true(nn_workspace_output_gradient(workspace)[rows * 3 - 1] == 0);
+      assert_true(said > last || rows == 1);
+      last = said;
+      nn_workspace_destroy(&workspace);
+      assert_null(workspace);
+      nn_workspace_destroy(&workspace);
+    }
+  assert_true(nn_workspace_bytes(n.model, 100, true) > nn_workspace_bytes(n.model, 100, false));
+  nn_workspace *workspace = NULL;
+  assert_int_equal(nn_workspace_create(n.model, SIZE_MAX / 8, true, &workspace), NN_ERR_MEMORY);
+  assert_null(workspace);
+  net_clear(&n);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_networks_gradient_is_that_of_finite_differences),
+      cmocka_unit_test(three_steps_of_gradient_descent_are_those_of_pytorch),
+      cmocka_unit_test(a_network_gives_the_same_bits_on_any_number_of_threads),
+      cmocka_unit_test(a_workspace_takes_fewer_rows_than_it_was_made_for),
+      cmocka_unit_test(frozen_layers_get_no_gradient_and_change_no_others),
+      cmocka_unit_test(a_wholly_frozen_network_goes_through_backward),
+      cmocka_unit_test(a_watcher_sees_the_gradient_of_every_layers_output),
+      cmocka_unit_test(a_workspace_is_one_block_of_the_size_that_was_said),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
