@@ -1,9 +1,9 @@
 /** @file layers.h
  *  Floor 2: layers behind one table of functions; losses; initialisation.
  *
- *  To add a layer: one file in src/layers/ that defines an nn_layer_ops, and one line in src/layers/registry.c.
- *  Its forward and backward are called by every thread of the team at once (kernels.h); they keep nothing
- *  between calls except in `pass->work`, and never allocate. Rank-blind and Local. */
+ *  To add a layer: one file in src/layers/ that defines an nn_layer_ops, and one line in the list of
+ * src/layers/internal.h. Its forward and backward are called by every thread of the team at once (kernels.h); they keep
+ * nothing between calls except in `pass->work`, and never allocate. Rank-blind and Local. */
 #ifndef NNMPI_LAYERS_H
 #define NNMPI_LAYERS_H
 
