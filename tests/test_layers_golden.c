@@ -28,7 +28,7 @@ static const activation_case activations[] = {
 };
 
 static void check(const char *name, const char *what, size_t count, const float *actual) {
-  char full[64];
+  char full[160];
   snprintf(full, sizeof full, "%s/%s", name, what);
   golden_check(&pytorch, full, count, actual, 2e-6);
 }

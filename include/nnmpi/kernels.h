@@ -90,6 +90,10 @@ void nn_vector_tanh(size_t count, const float *x, float *y);
 void nn_vector_erf(size_t count, const float *x, float *y);
 void nn_vector_arctan(size_t count, const float *x, float *y);
 
+/** Random words of nn_philox(): words[k count + i] is its out[k] for the counter (first + i, row, 0, 0), i < count, k
+ * < 4. NOT synchronised. */
+void nn_vector_philox(const uint32_t key[2], uint32_t first, uint32_t row, size_t count, uint32_t *words);
+
 /** y[r, :] = softmax(beta x[r, :]), stable (maximum subtracted); sums in index order. Synchronised. */
 void nn_softmax_rows(const nn_team *team, size_t rows, size_t width, float beta, const float *x, float *y);
 
