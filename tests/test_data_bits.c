@@ -242,14 +242,13 @@ static void splits_keep_their_promise_whatever_the_numbers(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(parts_and_threads_change_no_bit, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(ranks_that_share_memory_agree, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(a_changed_value_changes_the_digest_and_compression_does_not, scene_setup,
-                                      scene_teardown),
+      cmocka_unit_test(parts_and_threads_change_no_bit),
+      cmocka_unit_test(ranks_that_share_memory_agree),
+      cmocka_unit_test(a_changed_value_changes_the_digest_and_compression_does_not),
       cmocka_unit_test(every_bit_counts_in_a_block_digest),
       cmocka_unit_test(statistics_are_exact_to_double_precision),
       cmocka_unit_test(a_constant_column_is_only_centred),
       cmocka_unit_test(splits_keep_their_promise_whatever_the_numbers),
   };
-  return cmocka_run_group_tests_name("data.bits", tests, NULL, NULL);
+  return cmocka_run_group_tests_name("data.bits", tests, scene_setup, scene_teardown);
 }

@@ -238,6 +238,7 @@ static void what_is_wrong_is_said_with_line_and_column(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     nn_text summary = {0};
     const nn_import_csv_options wish = {.target = cases[i].target, .target_mode = cases[i].mode};
+    (void)unlink(at(s, "out.h5"));
     assert_fails(import_text(s, cases[i].text, &wish, &summary), NN_ERR_DATA, cases[i].words[0], cases[i].words[1],
                  cases[i].words[2] == NULL ? "" : cases[i].words[2]);
     assert_int_not_equal(access(at(s, "out.h5"), F_OK), 0); /* nothing half is left */
@@ -320,17 +321,15 @@ static void broken_files_are_answered_not_crashed_on(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(quotes_semicolons_and_byte_order_marks_are_understood, scene_setup,
-                                      scene_teardown),
-      cmocka_unit_test_setup_teardown(ways_to_write_the_same_table_give_the_same_data, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(names_in_line_one_may_be_numbers_if_the_target_is_a_name, scene_setup,
-                                      scene_teardown),
-      cmocka_unit_test_setup_teardown(target_columns_are_classes_or_values_by_their_cells, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(sets_are_drawn_by_the_seed_and_stratified, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(what_is_wrong_is_said_with_line_and_column, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(fractions_and_outputs_are_checked, scene_setup, scene_teardown),
+      cmocka_unit_test(quotes_semicolons_and_byte_order_marks_are_understood),
+      cmocka_unit_test(ways_to_write_the_same_table_give_the_same_data),
+      cmocka_unit_test(names_in_line_one_may_be_numbers_if_the_target_is_a_name),
+      cmocka_unit_test(target_columns_are_classes_or_values_by_their_cells),
+      cmocka_unit_test(sets_are_drawn_by_the_seed_and_stratified),
+      cmocka_unit_test(what_is_wrong_is_said_with_line_and_column),
+      cmocka_unit_test(fractions_and_outputs_are_checked),
       cmocka_unit_test(numbers_are_read_as_strtod_reads_them),
-      cmocka_unit_test_setup_teardown(broken_files_are_answered_not_crashed_on, scene_setup, scene_teardown),
+      cmocka_unit_test(broken_files_are_answered_not_crashed_on),
   };
-  return cmocka_run_group_tests_name("data.csv", tests, NULL, NULL);
+  return cmocka_run_group_tests_name("data.csv", tests, scene_setup, scene_teardown);
 }

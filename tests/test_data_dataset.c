@@ -501,26 +501,21 @@ static void files_of_other_programs_are_read(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(samples_and_labels_come_back, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(every_stored_type_is_taken, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(images_and_sequences_keep_their_shape, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(float_targets_are_values_unless_the_configuration_says_classes, scene_setup,
-                                      scene_teardown),
+      cmocka_unit_test(samples_and_labels_come_back),
+      cmocka_unit_test(every_stored_type_is_taken),
+      cmocka_unit_test(images_and_sequences_keep_their_shape),
+      cmocka_unit_test(float_targets_are_values_unless_the_configuration_says_classes),
       cmocka_unit_test(samples_can_stand_in_the_configuration),
-      cmocka_unit_test_setup_teardown(class_names_give_the_number_of_classes, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(class_weights_balance_what_is_rare, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(a_fraction_for_validation_is_stratified_and_follows_the_seed, scene_setup,
-                                      scene_teardown),
-      cmocka_unit_test_setup_teardown(statistics_are_those_of_the_rows_that_remain_for_training, scene_setup,
-                                      scene_teardown),
-      cmocka_unit_test_setup_teardown(validation_comes_from_where_the_configuration_says, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(an_order_is_a_permutation_that_changes_with_epoch_and_seed, scene_setup,
-                                      scene_teardown),
-      cmocka_unit_test_setup_teardown(an_order_prefers_no_place, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(evaluation_opens_one_set_with_the_normalisation_of_training, scene_setup,
-                                      scene_teardown),
-      cmocka_unit_test_setup_teardown(prediction_needs_no_targets, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(files_of_other_programs_are_read, scene_setup, scene_teardown),
+      cmocka_unit_test(class_names_give_the_number_of_classes),
+      cmocka_unit_test(class_weights_balance_what_is_rare),
+      cmocka_unit_test(a_fraction_for_validation_is_stratified_and_follows_the_seed),
+      cmocka_unit_test(statistics_are_those_of_the_rows_that_remain_for_training),
+      cmocka_unit_test(validation_comes_from_where_the_configuration_says),
+      cmocka_unit_test(an_order_is_a_permutation_that_changes_with_epoch_and_seed),
+      cmocka_unit_test(an_order_prefers_no_place),
+      cmocka_unit_test(evaluation_opens_one_set_with_the_normalisation_of_training),
+      cmocka_unit_test(prediction_needs_no_targets),
+      cmocka_unit_test(files_of_other_programs_are_read),
   };
-  return cmocka_run_group_tests_name("data.dataset", tests, NULL, NULL);
+  return cmocka_run_group_tests_name("data.dataset", tests, scene_setup, scene_teardown);
 }

@@ -297,17 +297,15 @@ static void names_of_classes_must_be_those_of_the_network(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(missing_files_and_sets_are_named, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(counts_and_shapes_must_agree, scene_setup, scene_teardown),
+      cmocka_unit_test(missing_files_and_sets_are_named),
+      cmocka_unit_test(counts_and_shapes_must_agree),
       cmocka_unit_test(more_samples_than_can_be_counted_are_refused),
-      cmocka_unit_test_setup_teardown(labels_out_of_range_are_reported_with_row_and_value, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(targets_of_the_wrong_kind_say_what_to_do, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(numbers_that_are_not_finite_are_reported_with_row_and_column, scene_setup,
-                                      scene_teardown),
-      cmocka_unit_test_setup_teardown(contradictions_with_the_configuration_are_errors_of_the_configuration,
-                                      scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(injected_faults_are_ordinary_failures, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(names_of_classes_must_be_those_of_the_network, scene_setup, scene_teardown),
+      cmocka_unit_test(labels_out_of_range_are_reported_with_row_and_value),
+      cmocka_unit_test(targets_of_the_wrong_kind_say_what_to_do),
+      cmocka_unit_test(numbers_that_are_not_finite_are_reported_with_row_and_column),
+      cmocka_unit_test(contradictions_with_the_configuration_are_errors_of_the_configuration),
+      cmocka_unit_test(injected_faults_are_ordinary_failures),
+      cmocka_unit_test(names_of_classes_must_be_those_of_the_network),
   };
-  return cmocka_run_group_tests_name("data.errors", tests, NULL, NULL);
+  return cmocka_run_group_tests_name("data.errors", tests, scene_setup, scene_teardown);
 }

@@ -36,6 +36,7 @@ typedef struct files {
 
 static void prepare(scene *s, files *f) {
   unsigned char bytes[64];
+  (void)unlink(at(s, "out.h5"));
   snprintf(f->images, sizeof f->images, "%s", at(s, "images"));
   snprintf(f->labels, sizeof f->labels, "%s", at(s, "labels"));
   snprintf(f->output, sizeof f->output, "%s", at(s, "out.h5"));
@@ -290,13 +291,13 @@ static void fashion_mnist_of_debian_is_imported(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(images_and_labels_come_through, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(wider_types_are_turned_to_this_machines_byte_order, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(damaged_files_are_named, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(damaged_gzip_files_are_named, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(pairs_that_do_not_fit_are_refused, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(broken_files_are_answered_not_crashed_on, scene_setup, scene_teardown),
-      cmocka_unit_test_setup_teardown(fashion_mnist_of_debian_is_imported, scene_setup, scene_teardown),
+      cmocka_unit_test(images_and_labels_come_through),
+      cmocka_unit_test(wider_types_are_turned_to_this_machines_byte_order),
+      cmocka_unit_test(damaged_files_are_named),
+      cmocka_unit_test(damaged_gzip_files_are_named),
+      cmocka_unit_test(pairs_that_do_not_fit_are_refused),
+      cmocka_unit_test(broken_files_are_answered_not_crashed_on),
+      cmocka_unit_test(fashion_mnist_of_debian_is_imported),
   };
-  return cmocka_run_group_tests_name("data.idx", tests, NULL, NULL);
+  return cmocka_run_group_tests_name("data.idx", tests, scene_setup, scene_teardown);
 }
