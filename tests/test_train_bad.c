@@ -27,6 +27,7 @@ typedef struct bad_case {
   const char *fault;                /* point for NNMPI_FAULT; the rank is every rank in turn */
   nn_status status;
   const char *words; /* that the message must contain */
+  const char *data;  /* added to the data section */
 } bad_case;
 
 static const bad_case cases[] = {
@@ -45,8 +46,7 @@ static const bad_case cases[] = {
     {"batch below the ranks", NONE, NULL, "loss: cross_entropy, epochs: 1, batch_size: 3, optimizer: sgd",
      "parallel: {virtual_ranks: 4}", NULL, NN_ERR_CONFIG, "batch_size"},
     {"outputs that do not fit", NONE, "layers: [{dense: {units: 2}}]", NULL, NULL, NULL, NN_ERR_CONFIG, "3"},
-    {"a loss for values only", NONE, NULL, "loss: bce_with_logits, epochs: 1, batch_size: 10, optimizer: sgd", NULL,
-     NULL, NN_ERR_CONFIG, "bce"},
+    {"a loss for labels with values", NONE, NULL, NULL, NULL, NULL, NN_ERR_CONFIG, "cross_entropy", ", target: value"},
     {"top-k beyond the outputs", NONE, NULL, "loss: cross_entropy, top_k: 4, epochs: 1, batch_size: 10, optimizer: sgd",
      NULL, NULL, NN_ERR_CONFIG, "top_k"},
     {"freezing nothing", NONE, "hidden: [4], freeze: [fc9]", NULL, NULL, NULL, NN_ERR_CONFIG, "fc9"},
@@ -104,11 +104,12 @@ static void run_case(nn_comm *comm, const bad_case *c, int number, int failing_r
   assert_int_equal(nn_comm_barrier(comm), NN_OK);
   if (nn_comm_rank(comm) == 0) write_data(path, c->flaw);
   assert_int_equal(nn_comm_barrier(comm), NN_OK);
-  snprintf(
-      yaml, sizeof yaml, "run: {name: case-%d-%d, folder: %s/runs}\ndata: {file: %s}\nmodel: {%s}\ntrain: {%s}\n%s\n",
-      number, failing_rank, nn_scratch, path, c->model != NULL ? c->model : "hidden: [4]",
-      c->train != NULL ? c->train : "loss: cross_entropy, epochs: 2, batch_size: 10, optimizer: {name: sgd, lr: 0.1}",
-      c->rest != NULL ? c->rest : "");
+  snprintf(yaml, sizeof yaml,
+           "run: {name: case-%d-%d, folder: %s/runs}\ndata: {file: %s%s}\nmodel: {%s}\ntrain: {%s}\n%s\n", number,
+           failing_rank, nn_scratch, path, c->data != NULL ? c->data : "", c->model != NULL ? c->model : "hidden: [4]",
+           c->train != NULL ? c->train
+                            : "loss: cross_entropy, epochs: 2, batch_size: 10, optimizer: {name: sgd, lr: 0.1}",
+           c->rest != NULL ? c->rest : "");
   if (c->fault != NULL) {
     snprintf(fault, sizeof fault, "%s@%d", c->fault, failing_rank);
     setenv("NNMPI_FAULT", fault, 1);

@@ -100,8 +100,9 @@ static nn_status restore(nn__trainer *t) {
   t->progress = *nn_checkpoint_progress(t->found);
   t->saved_step = t->progress.step;
   NN_TRY(path_in(t, "history.h5", &path));
-  nn_status status = nn_history_restore(t->history, path, t->progress.step, &found);
-  if (status == NN_OK) status = nn_checkpoint_read_epochs(t->found, t->history);
+  /* the checkpoint's rows first: history.h5 may be older or newer, and adds the steps */
+  nn_status status = nn_checkpoint_read_epochs(t->found, t->history);
+  if (status == NN_OK) status = nn_history_restore(t->history, path, t->progress.step, &found);
   nn_free(path);
   return status;
 }
@@ -122,17 +123,17 @@ static nn_status write_start(nn__trainer *t) {
   return status;
 }
 
-nn_status nn__run_resume(nn__trainer *t, bool *resumed) {
+nn_status nn__run_resume(nn__trainer *t) {
   nn_status status = NN_OK;
   if (nn_comm_rank(t->comm) == 0) {
-    *resumed = t->found != NULL;
-    if (*resumed) status = restore(t);
+    t->resumed = t->found != NULL;
+    if (t->resumed) status = restore(t);
     if (status == NN_OK) status = write_start(t);
   }
   NN_TRY(nn_comm_agree(t->comm, status));
-  NN_TRY(nn_comm_broadcast(t->comm, resumed, sizeof *resumed));
+  NN_TRY(nn_comm_broadcast(t->comm, &t->resumed, sizeof t->resumed));
   nn_checkpoint_close(&t->found);
-  if (!*resumed) return NN_OK;
+  if (!t->resumed) return NN_OK;
   NN_TRY(nn_comm_broadcast(t->comm, &t->progress, sizeof t->progress));
   NN_TRY(nn_comm_broadcast(t->comm, t->params, t->param_count * sizeof(float)));
   for (int s = 0; s < nn_optim_slot_count(t->optim); s++)

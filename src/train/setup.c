@@ -236,7 +236,6 @@ static void describe(const nn__trainer *t) {
 }
 
 nn_status nn__trainer_open(nn__trainer *t) {
-  bool resumed = false;
   const int64_t asked = t->config->parallel.virtual_ranks;
   t->saved_step = UINT64_MAX;
   t->progress.best_value = nn_metrics_none.loss;
@@ -251,8 +250,8 @@ nn_status nn__trainer_open(nn__trainer *t) {
   NN_TRY(nn_tree_create(t->comm, t->virtual_ranks, t->param_count + NN__TAIL, &t->tree));
   NN_TRY(choose_threads(t));
   describe(t);
-  NN_TRY(nn__run_resume(t, &resumed));
-  return resumed ? NN_OK : initialise(t);
+  NN_TRY(nn__run_resume(t));
+  return t->resumed ? NN_OK : initialise(t);
 }
 
 void nn__trainer_close(nn__trainer *t) {

@@ -181,17 +181,18 @@ nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry
   *result = (nn_train_result){.train = nn_metrics_none, .valid = nn_metrics_none, .test = nn_metrics_none};
   nn_status status = nn__trainer_open(&t);
   if (status != NN_OK) goto done;
-  result->was_finished = t.progress.stopped_early || t.progress.epoch >= (uint64_t)config->train.epochs;
-  result->was_finished = result->was_finished && t.saved_step != UINT64_MAX;
+  result->was_finished = t.resumed && (t.progress.stopped_early || t.progress.epoch >= (uint64_t)config->train.epochs);
   if (result->was_finished) take_last_row(&t);
   if (root(&t)) nn__run_summary(&t, "running", NN_OK);
   status = loop(&t);
   if (status == NN_OK) status = evaluate(&t, NN_SET_TEST, &result->test);
   close_run(&t, status);
-  if (root(&t) && status == NN_OK && t.save_failed)
-    status = NN_FAIL(NN_ERR_IO,
-                     "the run is complete, but its last checkpoint could not be written (see the warnings above)");
-  status = nn_comm_agree(comm, status);
+  if (status == NN_OK) {
+    if (t.save_failed)
+      status = NN_FAIL(NN_ERR_IO,
+                       "the run is complete, but its last checkpoint could not be written (see the warnings above)");
+    status = nn_comm_agree(comm, status);
+  }
   if (root(&t)) nn__run_summary(&t, status == NN_OK ? "finished" : status == NN_STOPPED ? "stopped" : "failed", status);
 done:
   nn__trainer_close(&t);

@@ -105,7 +105,7 @@ typedef struct nn__trainer {
   nn_text resolved;     /* configuration as YAML; rank 0 */
 
   int threads, virtual_ranks, first_piece, pieces;
-  bool plain_reduction;
+  bool plain_reduction, resumed;
   size_t batch, param_count;
   uint64_t steps_per_epoch, total_steps;
   nn_progress_state progress;
@@ -158,8 +158,8 @@ nn_status nn__run_open(nn__trainer *t); /* rank 0: folders, old run aside, confi
 nn_status
 nn__run_find(nn__trainer *t,
              int64_t asked); /* Collective: is there something to continue, does it fit; settles virtual ranks */
-nn_status nn__run_resume(nn__trainer *t, bool *resumed); /* Collective: newest checkpoint → state of all ranks */
-void nn__run_save(nn__trainer *t);                       /* rank 0: checkpoint of this step; a failure is a warning */
+nn_status nn__run_resume(nn__trainer *t); /* Collective: newest checkpoint → state of all ranks; sets `resumed` */
+void nn__run_save(nn__trainer *t);        /* rank 0: checkpoint of this step; a failure is a warning */
 void nn__run_save_best(nn__trainer *t);
 void nn__run_save_history(nn__trainer *t);
 void nn__run_summary(nn__trainer *t, const char *status, nn_status code);
