@@ -196,6 +196,20 @@ static void a_loss_says_which_targets_and_how_many_outputs_it_takes(void **state
   }
 }
 
+static void a_network_gets_an_output_per_class_or_value_unless_one_will_do(void **state) {
+  (void)state;
+  for (const nn_loss_ops *const *ops = nn__loss_registry; *ops != NULL; ops++) {
+    nn_choice choice = choice_of(&(*ops)->schema);
+    const bool one = strcmp((*ops)->schema.name, "bce_with_logits") == 0;
+    const nn_target_info two = {.classes = true, .width = 2}, three = {.classes = true, .width = 3},
+                         pair = {.width = 2};
+    assert_int_equal(nn_loss_outputs(&choice, &two), one ? 1 : 2);
+    assert_int_equal(nn_loss_outputs(&choice, &three), 3);
+    assert_int_equal(nn_loss_outputs(&choice, &pair), 2);
+    nn_choice_clear(&choice);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_losss_gradient_is_that_of_finite_differences),
@@ -203,6 +217,7 @@ int main(void) {
       cmocka_unit_test(a_sure_and_right_cross_entropy_keeps_its_digits),
       cmocka_unit_test(outputs_that_are_not_finite_never_give_a_finite_loss),
       cmocka_unit_test(the_logarithm_is_that_of_the_c_library),
+      cmocka_unit_test(a_network_gets_an_output_per_class_or_value_unless_one_will_do),
       cmocka_unit_test(a_loss_says_which_targets_and_how_many_outputs_it_takes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,14 +114,17 @@ static void networks_that_do_not_fit_say_which_layer_and_why(void **state) {
   EXPECT_REFUSED(&n, vector_of(4), 3, "`hidden` and `layers`");
 }
 
-static void one_output_may_stand_for_two_classes(void **state) {
+static void two_classes_may_have_one_output_or_two(void **state) {
   (void)state;
-  net n;
-  net_start(&n);
-  net_dense(&n, 1, NULL);
-  net_build(&n, vector_of(4), 2);
-  assert_int_equal(nn_model_outputs(n.model), 1);
-  net_clear(&n);
+  for (size_t units = 1; units <= 2; units++)
+    for (size_t outputs = 1; outputs <= 2; outputs++) {
+      net n;
+      net_start(&n);
+      net_dense(&n, (int64_t)units, NULL);
+      net_build(&n, vector_of(4), outputs);
+      assert_int_equal(nn_model_outputs(n.model), units);
+      net_clear(&n);
+    }
 }
 
 /* ---- the arenas ------------------------------------------------------------------------------- */
@@ -328,7 +331,7 @@ int main(void) {
       cmocka_unit_test(layers_have_the_names_that_they_are_given),
       cmocka_unit_test(names_that_clash_or_cannot_be_in_a_file_are_refused),
       cmocka_unit_test(networks_that_do_not_fit_say_which_layer_and_why),
-      cmocka_unit_test(one_output_may_stand_for_two_classes),
+      cmocka_unit_test(two_classes_may_have_one_output_or_two),
       cmocka_unit_test(tensors_begin_on_cache_lines_and_what_lies_between_is_zero),
       cmocka_unit_test(a_layers_own_initialisation_goes_before_the_models),
       cmocka_unit_test(an_initialisation_that_fails_says_where_it_stands),

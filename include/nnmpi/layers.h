@@ -100,6 +100,7 @@ const nn_init_ops *nn_init_find(const char *name); /**< NULL if there is none */
 typedef struct nn_loss_ops {
   nn_schema schema; /**< every options struct begins with nn_loss_options */
   bool takes_labels, takes_values;
+  bool one_for_two; /**< tells two classes apart by one output, unless the network has two */
   /** Check options against the outputs; NULL: only what nn_loss_check() does for all. */
   nn_status (*check)(const void *options, const nn_target_info *target, size_t width);
   void (*compute)(const void *options, const nn_team *team, size_t rows, size_t width, const float *y,
@@ -116,9 +117,14 @@ typedef struct nn_loss_options {
 extern const nn_loss_ops *const nn__loss_registry[];
 const nn_loss_ops *nn_loss_find(const char *name); /**< NULL if there is none */
 
+/** Outputs that a network needs for these targets where it may choose (`units: auto`): a value for each class or target
+ *  value; one for two classes where the loss is bce_with_logits. */
+size_t nn_loss_outputs(const nn_choice *loss, const nn_target_info *target);
+
 /** Does the loss fit targets and a network that puts out `width` values? Labels stand for themselves (cross_entropy) or
  *  for one-hot values (mse, half_sse, bce_with_logits); these three also take one output for two classes, the label
- *  (0 or 1) then being the value. NN_ERR_CONFIG otherwise. */
+ *  (0 or 1) then being the value. NN_ERR_CONFIG otherwise. To be called for every network: nn_model_create() does not
+ *  know the loss. */
 nn_status nn_loss_check(const nn_choice *loss, const nn_target_info *target, size_t width);
 
 /** The registries' schemas as the configuration wants them (optimizers and schedules are added by optim). */

@@ -9,9 +9,10 @@
 
 typedef struct nn_model nn_model;
 
-/** Build the network that the configuration describes for samples of shape `in` and `outputs` outputs (or one, where
- *  `outputs` is 2: two classes told apart by one value; nn_loss_check() says whether the loss does that). Fails with
- *  NN_ERR_CONFIG naming the layer. Keeps pointers into `config`. */
+/** Build the network that the configuration describes for samples of shape `in` and `outputs` outputs
+ *  (nn_loss_outputs()). One output for two, or two for one, is taken as well: two classes can be told apart by either;
+ *  nn_loss_check() says whether the loss agrees. Fails with NN_ERR_CONFIG naming the layer. Keeps pointers into
+ *  `config`. */
 nn_status nn_model_create(const nn_model_config *config, const nn_registry *registry, const nn_shape *in,
                           size_t outputs, nn_model **out);
 void nn_model_destroy(nn_model **model);

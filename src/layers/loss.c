@@ -25,6 +25,12 @@ double nn__loss_log1p(double x) {
   return twice_artanh((m - 1) / (m + 1)) + exponent * 0x1.62e42fefa39efp-1; /* log 2 */
 }
 
+size_t nn_loss_outputs(const nn_choice *loss, const nn_target_info *target) {
+  const nn_loss_ops *ops = nn_loss_find(loss->schema->name);
+  NN_ASSERT(ops != NULL);
+  return target->classes && target->width == 2 && ops->one_for_two ? 1 : target->width;
+}
+
 /* The losses that take such targets: "mse, half_sse, bce_with_logits". */
 static void list_losses(bool classes, nn_text *out) {
   for (const nn_loss_ops *const *at = nn__loss_registry; *at != NULL; at++)

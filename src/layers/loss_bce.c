@@ -63,5 +63,6 @@ const nn_loss_ops nn__loss_bce_with_logits_ops = {
                .keys = bce_keys},
     .takes_labels = true,
     .takes_values = true,
+    .one_for_two = true,
     .compute = bce_compute,
 };

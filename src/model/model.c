@@ -29,10 +29,10 @@ static nn_status create_layers(nn_model *model, size_t outputs) {
   return NN_OK;
 }
 
-/* One output can stand for two classes; whether the loss agrees, nn_loss_check() says. */
+/* One output or two can tell two classes apart; whether the loss agrees, nn_loss_check() says. */
 static nn_status check_width(const nn_model *model, size_t outputs) {
   const size_t width = nn_model_outputs(model);
-  if (width == outputs || (width == 1 && outputs == 2)) return NN_OK;
+  if (width == outputs || (width <= 2 && outputs <= 2)) return NN_OK;
   (void)NN_FAIL(NN_ERR_CONFIG,
                 "the network puts out %zu value%s, the data has %zu (classes, or target values a "
                 "sample): write `units: auto` in the last dense layer",

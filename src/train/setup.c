@@ -7,19 +7,10 @@
 
 /* ---- the network for a data set ------------------------------------------------------------------ */
 
-/* A network may answer two classes with one output (bce_with_logits always does), or with one output per class. */
 nn_status nn__model_for(const nn_config *config, const nn_registry *registry, const nn_dataset *dataset,
                         nn_model **out) {
-  const nn_target_info *target = nn_dataset_target(dataset);
-  const char *loss = config->train.loss.schema->name;
-  const bool two_classes = target->classes && target->width == 2 && strcmp(loss, "cross_entropy") != 0;
-  const bool one_output = two_classes && strcmp(loss, "bce_with_logits") == 0;
-  const size_t wanted = one_output ? 1 : target->width;
-  const nn_status status = nn_model_create(&config->model, registry, nn_dataset_shape(dataset), wanted, out);
-  if (status == NN_OK || !two_classes) return status;
-  const nn_error first = *nn_error_last();
-  if (nn_model_create(&config->model, registry, nn_dataset_shape(dataset), 3 - wanted, out) == NN_OK) return NN_OK;
-  return NN_FAIL(first.status, "%s", first.message);
+  const size_t outputs = nn_loss_outputs(&config->train.loss, nn_dataset_target(dataset));
+  return nn_model_create(&config->model, registry, nn_dataset_shape(dataset), outputs, out);
 }
 
 double nn__flops_per_row(const nn_model *model) {

@@ -9,15 +9,7 @@ nn_status nn__task_create(const nn_config *config, const nn_target_info *target,
   const nn_loss_ops *loss = nn_loss_find(config->train.loss.schema->name);
   const void *options = config->train.loss.options;
   const char *name = loss->schema.name;
-  if (target->classes && !loss->takes_labels)
-    return NN_FAIL(
-        NN_ERR_CONFIG,
-        "train.loss %s wants values, but the data has class labels: use cross_entropy, or data.target: value", name);
-  if (!target->classes && !loss->takes_values)
-    return NN_FAIL(NN_ERR_CONFIG,
-                   "train.loss %s wants class labels, but the targets are values: use mse, or data.target: class",
-                   name);
-  if (loss->check != NULL) NN_TRY(loss->check(options, target, width));
+  NN_TRY(nn_loss_check(&config->train.loss, target, width));
   *out = (nn__task){.loss = loss,
                     .loss_options = options,
                     .average = (nn_loss_average)((const nn_loss_options *)options)->reduction,
