@@ -19,7 +19,7 @@ static float value_of(int v, size_t i) {
 
 static void fill_and_sum(nn_comm *comm, int virtual_ranks, size_t count, bool plain, float **sum, nn_tree **tree) {
   int first = 0, leaves = 0;
-  assert_int_equal(nn_tree_create(comm, virtual_ranks, count, tree), NN_OK);
+  assert_int_equal(nn_tree_create(comm, virtual_ranks, plain, count, tree), NN_OK);
   nn_tree_range(virtual_ranks, nn_comm_size(comm), nn_comm_rank(comm), &first, &leaves);
   for (int v = first; v < first + leaves; v++) {
     float *slot = nn_tree_slot(*tree, v), *dst[32];
@@ -29,7 +29,7 @@ static void fill_and_sum(nn_comm *comm, int virtual_ranks, size_t count, bool pl
     for (int d = 0; d < due; d++)
       for (size_t i = 0; i < count; i++) dst[d][i] += src[d][i];
   }
-  assert_int_equal(nn_tree_sum(*tree, plain, sum), NN_OK);
+  assert_int_equal(nn_tree_sum(*tree, sum), NN_OK);
 }
 
 static void the_sum_is_the_trees_for_any_number_of_virtual_ranks(void **state) {

@@ -71,10 +71,12 @@ nn_status nn_window_sync(nn_window *window);
  *  subtrees that lie inside its range, and nn_tree_sum() finishes across ranks. */
 typedef struct nn_tree nn_tree;
 
-/** `count`: floats of a gradient. Local apart from its buffers' allocation, which agrees: Collective. */
-nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, size_t count, nn_tree **out);
+/** `count`: floats of a gradient. With `plain`, additions across ranks are left to one MPI_Allreduce (any order).
+ *  Collective: agrees on the allocation of its buffers. */
+nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, bool plain, size_t count, nn_tree **out);
 void nn_tree_destroy(nn_tree **tree);
-size_t nn_tree_bytes(int virtual_ranks, int size, int rank, size_t count); /**< what create allocates */
+size_t nn_tree_bytes(int virtual_ranks, int size, int rank, size_t count); /**< what create allocates, or
+                                                                        MPI for a plain reduction */
 
 /** Virtual ranks of a rank: [first, first + count). */
 void nn_tree_range(int virtual_ranks, int size, int rank, int *first, int *count);
@@ -85,9 +87,8 @@ float *nn_tree_slot(const nn_tree *tree, int v);
 /** The additions due when the slot of `v` is filled, at most 32: `dst[i][:] += src[i][:]`, in this order, by the caller
  * (who has threads for it) over `count` floats each. Returns how many. Local, changes nothing. */
 int nn_tree_due(const nn_tree *tree, int v, float *dst[32], const float *src[32]);
-/** Finish the sum across ranks. `*sum` is the tree's sum over all V, the same bits on every rank, and may be
- *  changed by the caller until the next step. Collective. With `plain`, additions across ranks are left to one
- *  MPI_Allreduce (any order). */
-nn_status nn_tree_sum(nn_tree *tree, bool plain, float **sum);
+/** Finish the sum across ranks. `*sum` is the tree's sum over all V, the same bits on every rank (any order of
+ * additions across ranks where it is plain), and may be changed by the caller until the next step. Collective. */
+nn_status nn_tree_sum(nn_tree *tree, float **sum);
 
 #endif

@@ -17,6 +17,7 @@ enum {
 struct nn_tree {
   nn_comm *comm;
   int virtual_ranks, first, leaves;
+  bool plain;           /* one MPI_Allreduce does what is to be done across ranks */
   size_t count, stride; /* floats of a gradient; of a slot */
   int slot_count;
   float *slots;          /* [slot_count, stride]: a stack */
@@ -125,12 +126,13 @@ static nn_status allocate(nn_tree *tree, int size) {
   tree->slot_count = plan_stack(tree->virtual_ranks, tree->first, tree->leaves, tree->slot_of, tree->merges);
   NN_TRY(nn_alloc((size_t)tree->slot_count * tree->stride, sizeof(float), "the gradient arenas", &memory));
   tree->slots = memory;
+  if (tree->plain) return NN_OK;
   NN_TRY(nn_alloc(received_floats(tree->virtual_ranks, size, tree->count), sizeof(float), "the reduction", &memory));
   tree->received = memory;
   return NN_OK;
 }
 
-nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, size_t count, nn_tree **out) {
+nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, bool plain, size_t count, nn_tree **out) {
   void *memory = NULL;
   const int size = nn_comm_size(comm);
   NN_ASSERT(virtual_ranks >= size);
@@ -139,6 +141,8 @@ nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, size_t count, nn_tree
   if (status == NN_OK) {
     tree->comm = comm;
     tree->virtual_ranks = virtual_ranks;
+    /* two ranks with a subtree each: a + b = b + a, whoever computes it */
+    tree->plain = plain || (size == 2 && count_subtrees(virtual_ranks, size) == 2);
     tree->count = count;
     tree->stride = round_up(count);
     nn_tree_range(virtual_ranks, size, nn_comm_rank(comm), &tree->first, &tree->leaves);
@@ -236,12 +240,10 @@ static nn_status sum_chunk(nn_tree *tree, size_t at, size_t chunk) {
   return NN_OK;
 }
 
-nn_status nn_tree_sum(nn_tree *tree, bool plain, float **sum) {
+nn_status nn_tree_sum(nn_tree *tree, float **sum) {
   *sum = slot(tree, 0);
   if (nn__alone(tree->comm)) return NN_OK;
-  /* two ranks with a subtree each: a + b = b + a, whoever computes it */
-  const bool pair = tree->comm->size == 2 && tree->subtree_total == 2;
-  if (plain || pair) {
+  if (tree->plain) {
     const int mine = tree->subtrees[tree->comm->rank];
     for (int i = 1; i < mine; i++) add(tree->count, slot(tree, i), *sum);
     return nn_comm_sum_float(tree->comm, *sum, tree->count);

@@ -238,7 +238,7 @@ nn_status nn__trainer_open(nn__trainer *t) {
   t->plain_reduction = t->config->parallel.reduction == NN_REDUCTION_ALLREDUCE;
   NN_TRY(nn_comm_agree(t->comm, open_model(t)));
   NN_TRY(nn_comm_agree(t->comm, allocate(t)));
-  NN_TRY(nn_tree_create(t->comm, t->virtual_ranks, t->param_count + NN__TAIL, &t->tree));
+  NN_TRY(nn_tree_create(t->comm, t->virtual_ranks, t->plain_reduction, t->param_count + NN__TAIL, &t->tree));
   NN_TRY(choose_threads(t));
   describe(t);
   NN_TRY(nn__run_resume(t));

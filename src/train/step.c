@@ -64,7 +64,7 @@ static void reduce(nn__trainer *t) {
   if (t->step.status != NN_OK) flags[NN__FLAG_FAILED] = 1;
   if (t->options->stop != NULL && *t->options->stop) flags[NN__FLAG_STOP] = 1;
   const double start = nn_seconds();
-  const nn_status status = nn_tree_sum(t->tree, t->plain_reduction, &t->step.sum);
+  const nn_status status = nn_tree_sum(t->tree, &t->step.sum);
   t->step.reduce_seconds = nn_seconds() - start;
   /* after an MPI error no collective can be trusted, not even one that agrees on it */
   if (status != NN_OK) {
