@@ -69,12 +69,21 @@ if [ -f $run/config.yaml ]; then
   if [ -n "$begun" ] && [ "$begun" -lt "$ranks" ]; then ranks=$begun; fi
 fi
 mpi_command "$ranks"
-say "Training on $ranks ranks: ${mpi[*]} build/nnmpi $config${options[*]:+ ${options[*]}}"
+say "Training on $ranks ranks: ${mpi[*]##*/} build/nnmpi $config${options[*]:+ ${options[*]}}"
 "${mpi[@]}" build/nnmpi $config ${options[@]+"${options[@]}"}
 
 say "Drawing the curves"
+curves="not drawn: no Python with h5py and matplotlib"
 if python=$(python_with h5py matplotlib); then
   "$python" scripts/plot_history.py $run -o $run/curves.png
-else
-  warn "no Python with h5py and matplotlib: no curves"
+  curves=$run/curves.png
 fi
+
+# The last accuracy in the summary's line about the test set.
+accuracy=$(sed -n 's/.*"test":.*"accuracy": *\([0-9.]*\).*/\1/p' $run/summary.json)
+newest=$(find $run/checkpoints -name 'step-*.h5' | sort | tail -n 1)
+say "Done"
+note "test accuracy  $accuracy"
+note "checkpoint     $newest"
+note "history        $run/history.h5"
+note "curves         $curves"
