@@ -42,13 +42,11 @@ static void bce_compute(const void *options, const nn_team *team, size_t rows, s
   size_t first, last;
   nn_team_share(team, rows, 1, &first, &last);
   for (size_t r = first; r < last; r++) {
-    const bce_row row = {.width = width,
-                         .row = r,
-                         .y = y + r * width,
-                         .labels = labels,
-                         .values = values,
-                         .weight = dy != NULL ? factor * (double)row_weight[r] : 0,
-                         .dy = dy != NULL ? dy + r * width : NULL};
+    bce_row row = {.width = width, .row = r, .y = y + r * width, .labels = labels, .values = values};
+    if (dy != NULL) {
+      row.weight = factor * (double)row_weight[r];
+      row.dy = dy + r * width;
+    }
     row_loss[r] = factor * row_compute(&row);
   }
   nn_team_barrier(team);

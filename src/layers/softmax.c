@@ -32,6 +32,12 @@ static void softmax_forward(const nn_layer *layer, const nn_pass *pass, const fl
   nn_softmax_rows(pass->team, rows, width, ((const softmax *)layer)->beta, x, y);
 }
 
+static void row_backward(size_t width, float beta, const float *y, const float *dy, float *dx) {
+  double dot = 0;
+  for (size_t j = 0; j < width; j++) dot += (double)dy[j] * (double)y[j];
+  for (size_t j = 0; j < width; j++) dx[j] = beta * y[j] * (float)((double)dy[j] - dot);
+}
+
 static void softmax_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, float *dy,
                              float *dx) {
   (void)x;
@@ -40,13 +46,8 @@ static void softmax_backward(const nn_layer *layer, const nn_pass *pass, const f
   const size_t width = row_width(layer);
   size_t first, last;
   nn_team_share(pass->team, pass->rows * nn_shape_size(&layer->in) / width, 1, &first, &last);
-  for (size_t row = first; row < last; row++) {
-    const float *yr = y + row * width, *dyr = dy + row * width;
-    float *dxr = dx + row * width;
-    double dot = 0;
-    for (size_t j = 0; j < width; j++) dot += (double)dyr[j] * (double)yr[j];
-    for (size_t j = 0; j < width; j++) dxr[j] = beta * yr[j] * (float)((double)dyr[j] - dot);
-  }
+  for (size_t row = first; row < last; row++)
+    row_backward(width, beta, y + row * width, dy + row * width, dx + row * width);
   nn_team_barrier(pass->team);
 }
 

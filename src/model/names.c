@@ -41,7 +41,7 @@ nn_status nn__model_expand(nn_model *model, const nn_registry *registry, const n
 
   void *memory = NULL;
   *count = listed ? config->layers.count : 2 * config->hidden.count + 1;
-  NN_TRY(nn_alloc(*count, sizeof **choices, "the list of layers", &memory));
+  NN_TRY(nn_alloc(*count, sizeof(const nn_choice *), "the list of layers", &memory));
   const nn_choice **list = memory;
   nn_status status = NN_OK;
   if (listed) {
