@@ -125,6 +125,27 @@ static void what_does_not_fit_is_counted(void **state) {
   nn_text_clear(&text);
 }
 
+static void the_count_is_whole_whatever_the_length_of_the_lines(void **state) {
+  (void)state;
+  nn_text text = {0};
+  nn_text_add(&text, "train: {optimizer: {\n");
+  for (int i = 0; i < 100; i++) nn_text_add(&text, "k%02d: 1,\n", i);
+  nn_text_add(&text, "name: adam}}\n");
+  char file[128] = "";
+  for (size_t length = 1; length < sizeof file; length++) {
+    size_t lines = 1, more = 0;
+    nn_config *config = NULL;
+    memset(file, 'f', length);
+    assert_int_equal(nn_config_parse(text.at, text.length, file, NULL, 0, &fake_registry, &config), NN_ERR_CONFIG);
+    const char *message = nn_error_last()->message, *tail = strrchr(message, '\n');
+    for (const char *at = message; *at != '\0'; at++) lines += *at == '\n';
+    assert_int_equal(sscanf(tail, "\n… and %zu more", &more), 1);
+    assert_string_equal(tail + strlen(tail) - 5, " more");
+    assert_int_equal(lines - 1 + more, 105); /* five more keys are missing */
+  }
+  nn_text_clear(&text);
+}
+
 static void hostile_texts_are_answered_quickly(void **state) {
   (void)state;
   nn_text text = {0};
@@ -212,6 +233,7 @@ int main(void) {
       cmocka_unit_test(an_unknown_key_is_sent_where_it_belongs),
       cmocka_unit_test(long_texts_are_cut_in_messages),
       cmocka_unit_test(what_does_not_fit_is_counted),
+      cmocka_unit_test(the_count_is_whole_whatever_the_length_of_the_lines),
       cmocka_unit_test(hostile_texts_are_answered_quickly),
       cmocka_unit_test(keys_that_exclude_each_other_are_named),
       cmocka_unit_test(class_weights_need_values_and_values_class_weights),

@@ -203,6 +203,8 @@ static void what_is_wrong_names_the_argument(void **state) {
       {"model.hidden=1],[2", "--set model.hidden=1],[2: not valid YAML"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) want_set_error(MINIMAL, cases[i][0], cases[i][1]);
+  want_set_error(MINIMAL, "data.inline.x.3=5", "--set data.inline.x.3=5: x is a value and has no keys");
+  assert_null(strchr(nn_error_last()->message, '\n')); /* neither about y, nor about file and inline */
   want_set_error("data: {file: a}\n", "train.optimizer.lr=1", "optimizer is not given; set optimizer={name: …, …}");
   char long_name[300] = "run.";
   memset(long_name + 4, 'k', 200);

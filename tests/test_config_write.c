@@ -108,64 +108,25 @@ static void what_is_written_reads_back_the_same(void **state) {
   }
 }
 
+/* clang-format off */
+static const char *const awkward_texts[] = {
+    "plain", "a.b-c_d/e+f", "../up", "./here", "/root", ".hidden", "007", "1e3", "null", "Yes", "OFF", "n", "~",
+    "-", "- a", "a: b", "a #b", "#a", "[a]", "{a}", "a, b", "&a", "*a", "!a", "|", ">", "%a", "@a", "`a", "'", "\"",
+    "\\", "\\n", "a\nb", "a\tb", "\ta", " a ", "a\rb", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
+    "\xc2\x85 \xe2\x80\xa8 \xe2\x80\xa9", "\x01\x1b\x7f", "\xc2\x80", "\xef\xbb\xbf", "\xef\xbf\xbf",
+    "\xf4\x8f\xbf\xbf", "auto", "---", "..."};
+/* clang-format on */
+
 static void texts_of_all_kinds_read_back_the_same(void **state) {
   (void)state;
-  static const char *const texts[] = {"plain",
-                                      "a.b-c_d/e+f",
-                                      "../up",
-                                      "./here",
-                                      "/root",
-                                      ".hidden",
-                                      "007",
-                                      "1e3",
-                                      "null",
-                                      "Yes",
-                                      "OFF",
-                                      "n",
-                                      "~",
-                                      "-",
-                                      "- a",
-                                      "a: b",
-                                      "a #b",
-                                      "#a",
-                                      "[a]",
-                                      "{a}",
-                                      "a, b",
-                                      "&a",
-                                      "*a",
-                                      "!a",
-                                      "|",
-                                      ">",
-                                      "%a",
-                                      "@a",
-                                      "`a",
-                                      "'",
-                                      "\"",
-                                      "\\",
-                                      "\\n",
-                                      "a\nb",
-                                      "a\tb",
-                                      "\ta",
-                                      " a ",
-                                      "a\rb",
-                                      "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
-                                      "\xc2\x85 \xe2\x80\xa8 \xe2\x80\xa9",
-                                      "\x01\x1b\x7f",
-                                      "\xc2\x80",
-                                      "\xef\xbb\xbf",
-                                      "\xef\xbf\xbf",
-                                      "\xf4\x8f\xbf\xbf",
-                                      "auto",
-                                      "---",
-                                      "..."};
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+  for (size_t i = 0; i < sizeof awkward_texts / sizeof *awkward_texts; i++) {
     nn_config *c = parse_good(MINIMAL);
     nn_free(c->data.file);
-    assert_int_equal(nn_string_copy(texts[i], &c->data.file), NN_OK);
+    assert_int_equal(nn_string_copy(awkward_texts[i], &c->data.file), NN_OK);
     nn_text out = {0};
     assert_int_equal(nn_config_write(c, &out), NN_OK);
     nn_config *again = parse_good(out.at);
-    assert_string_equal(again->data.file, texts[i]);
+    assert_string_equal(again->data.file, awkward_texts[i]);
     nn_config_destroy(&again);
     nn_config_destroy(&c);
     nn_text_clear(&out);
@@ -320,7 +281,9 @@ static void the_reference_names_every_key_in_100_columns(void **state) {
       "\n  valid_fraction        number >= 0, < 1          0 ",
       "\n  reduction             auto | tree | allreduce   auto ",
       "\nLAYERS\n",
-      "\n  dense: y = x W' + b\n",
+      "\n  each of them:\n    name                text                                 name in files and messages\n",
+      "\n  dense: y = x W' + b\n    units ",
+      "\n\n  relu: max(0, x)\n  tanh: tanh(x)\n\n  leaky_relu: x or slope x\n    slope ",
       "\n    units               integer 1 to 1000000 |    required   outputs; auto: what the data wants\n"
       "                        auto\n",
       "\nOPTIMIZERS\n",

@@ -147,26 +147,60 @@ static void add_keys(nn_text *out, const nn_schema *schema, const char *prefix) 
 
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
 
+static bool same_words(const char *a, const char *b) {
+  return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Whether every alternative of the kind has this option, so that it need not be told each time. */
+static bool is_common(const nn_registry *registry, nn_kind kind, const nn_key *key) {
+  for (size_t i = 0; i < registry->kinds[kind].count; i++) {
+    const nn_key *other = nn__key_find(registry->kinds[kind].at[i], key->name);
+    if (other == NULL || other->type != key->type || !same_words(other->fallback, key->fallback) ||
+        !same_words(other->help, key->help))
+      return false;
+  }
+  return registry->kinds[kind].count > 1;
+}
+
+/* The options of an alternative that all have, or those that not all have; returns how many. */
+static int add_options(nn_text *out, const nn_registry *registry, nn_kind kind, const nn_schema *schema, bool common) {
+  int count = 0;
+  for (const nn_key *key = schema->keys; key != NULL && key->name != NULL; key++) {
+    if (is_common(registry, kind, key) != common) continue;
+    if (out != NULL) add_key(out, key, "  ");
+    count++;
+  }
+  return count;
+}
+
 static void add_kind(nn_text *out, const nn_registry *registry, nn_kind kind) {
   static const char *const titles[NN_KIND_COUNT][2] = {
       {"LAYERS", "for model.layers: NAME, or {NAME: {option: value}}; for model.activation: NAME, or {name: NAME, "
                  "option: value}"},
       {"LOSSES", "for train.loss: NAME, or {name: NAME, option: value}"},
       {"INITIALISATIONS", "for model.init and the layers' own: NAME, or {name: NAME, option: value}"},
-      {"OPTIMIZERS", "for train.optimizer: {name: NAME, option: value}"},
+      {"OPTIMIZERS", "for train.optimizer: NAME, or {name: NAME, option: value}"},
       {"SCHEDULES", "for train.schedule: NAME, or {name: NAME, option: value}"}};
-  if (registry->kinds[kind].count == 0) return;
+  const size_t count = registry->kinds[kind].count;
+  if (count == 0) return;
   nn_text_add(out, "\n%s\n", titles[kind][0]);
   add_paragraph(out, 0, titles[kind][1]);
-  for (size_t i = 0; i < registry->kinds[kind].count; i++) {
+  if (add_options(NULL, registry, kind, registry->kinds[kind].at[0], true) > 0) {
+    nn_text_add(out, "\n  each of them:\n");
+    add_options(out, registry, kind, registry->kinds[kind].at[0], true);
+  }
+  bool apart = true; /* an empty line sets alternatives with options apart */
+  for (size_t i = 0; i < count; i++) {
     const nn_schema *schema = registry->kinds[kind].at[i];
-    nn_text_add(out, "\n");
+    const bool has_options = add_options(NULL, registry, kind, schema, false) > 0;
+    if (apart || has_options) nn_text_add(out, "\n");
     nn_text line = {0};
     nn_text_add(&line, "%s: %s", schema->name, schema->help != NULL ? schema->help : "");
     if (!line.out_of_memory) add_paragraph(out, KEY_AT, line.at);
     out->out_of_memory |= line.out_of_memory;
     nn_text_clear(&line);
-    add_keys(out, schema, "  ");
+    add_options(out, registry, kind, schema, false);
+    apart = has_options;
   }
 }
 

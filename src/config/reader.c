@@ -198,9 +198,8 @@ static nn__node *read_collection(reader *r, const yaml_event_t *event) {
     stop(r, mark, "levels of nesting", NN__DEPTH_LIMIT, "no key needs so many");
     return NULL;
   }
-  const bool plain =
-      list ? refuse_properties(r, event, event->data.sequence_start.anchor, event->data.sequence_start.tag)
-           : refuse_properties(r, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+  refuse_properties(r, event, list ? event->data.sequence_start.anchor : event->data.mapping_start.anchor,
+                    list ? event->data.sequence_start.tag : event->data.mapping_start.tag);
   nn__node *node = nn__node_new(r->tree, list ? NN__LIST : NN__MAP, mark);
   if (node == NULL) return NULL;
   r->depth++;
@@ -209,7 +208,6 @@ static nn__node *read_collection(reader *r, const yaml_event_t *event) {
   else
     read_entries(r, node);
   r->depth--;
-  if (!plain) node->type = NN__BROKEN;
   return node;
 }
 

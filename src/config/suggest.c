@@ -45,15 +45,15 @@ static const nn_key *nearest_key(const nn_schema *schema, const char *name, bool
 
 /* ---- where else a key exists ------------------------------------------------------------------------ */
 
-/* The first key of this type below `schema`, but for `except`, that has such a key in it: a section, or a choice with
+/* The first key of this type below `schema` that has such a key in it: a section, or a choice with
  * an alternative that has such an option. `home` ends as its path. */
-static bool find_home(const nn__binder *binder, const nn_schema *schema, const nn_schema *except, const char *name,
-                      nn_key_type type, nn__path *home) {
+static bool find_home(const nn__binder *binder, const nn_schema *schema, const char *name, nn_key_type type,
+                      nn__path *home) {
   for (const nn_key *key = schema->keys; key->name != NULL; key++) {
     const size_t before = nn__path_push(home, key->name);
     if (key->type == NN_KEY_SECTION) {
-      const bool has = type == NN_KEY_SECTION && key->section != except && nn__key_find(key->section, name) != NULL;
-      if (has || find_home(binder, key->section, except, name, type, home)) return true;
+      const bool has = type == NN_KEY_SECTION && nn__key_find(key->section, name) != NULL;
+      if (has || find_home(binder, key->section, name, type, home)) return true;
     } else if (key->type == type) {
       for (size_t i = 0; i < binder->registry->kinds[key->kind].count; i++)
         if (nn__key_find(binder->registry->kinds[key->kind].at[i], name) != NULL) return true;
@@ -102,9 +102,9 @@ void nn__unknown_key(nn__binder *binder, nn__scope scope, nn__entry *entry) {
                  scope.schema->name, entry->key, list);
   else if ((scope.schema != root && nn__key_find(root, entry->key) != NULL))
     nn__complain(binder->errors, entry->mark, path, "unknown key; '%s' is a section of its own", entry->key);
-  else if (find_home(binder, root, scope.schema, entry->key, NN_KEY_SECTION, &home) ||
-           find_home(binder, root, scope.schema, entry->key, NN_KEY_CHOICES, &home) ||
-           find_home(binder, root, scope.schema, entry->key, NN_KEY_CHOICE, &home))
+  else if (find_home(binder, root, entry->key, NN_KEY_SECTION, &home) ||
+           find_home(binder, root, entry->key, NN_KEY_CHOICES, &home) ||
+           find_home(binder, root, entry->key, NN_KEY_CHOICE, &home))
     nn__complain(binder->errors, entry->mark, path, "unknown key; '%s' belongs to %s", entry->key, home.at);
   else if (near != NULL) {
     entry->meant = near->name;
