@@ -11,11 +11,12 @@ static bool is_swap(const char *a, const char *b) {
   return a[0] != '\0' && a[1] != '\0' && a[1] == b[0] && a[0] == b[1] && strcmp(a + 2, b + 2) == 0;
 }
 
-/* Few edits for words of this length. */
+/* Few edits for words of this length, or the beginning of the candidate (batch for batch_size). */
 static bool is_near(int distance, const char *word, const char *candidate) {
   const size_t a = strlen(word), b = strlen(candidate), longer = a > b ? a : b, shorter = a > b ? b : a;
   const int allowed = longer <= 3 ? 1 : longer <= 7 ? 2 : 3;
-  return (distance <= allowed && (size_t)distance < shorter) || is_swap(word, candidate);
+  const bool begins = a >= 3 && strncmp(word, candidate, a) == 0;
+  return (distance <= allowed && (size_t)distance < shorter) || begins || is_swap(word, candidate);
 }
 
 const char *nn__nearest(const char *word, const char *const *words, size_t count) {

@@ -88,7 +88,7 @@ static bool reserve(nn__tree *tree, nn__node *node, void **array, size_t size) {
 bool nn__node_append(nn__tree *tree, nn__node *list, nn__node *item) {
   NN_ASSERT(list->type == NN__LIST);
   void *array = list->as.items;
-  if (!reserve(tree, list, &array, sizeof *list->as.items)) return false;
+  if (!reserve(tree, list, &array, sizeof(nn__node *))) return false;
   list->as.items = array;
   list->as.items[list->count++] = item;
   return true;
