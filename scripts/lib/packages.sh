@@ -11,7 +11,7 @@ packages_to_plot=(python3 python3-h5py python3-matplotlib)
 # shellcheck disable=SC2034
 packages_to_test=(libcmocka-dev python3 python3-h5py)
 # shellcheck disable=SC2034
-packages_to_test_all=(python3-matplotlib shellcheck "clang-format-14?" slurm-wlm munge libpmix-dev)
+packages_to_test_all=(python3-matplotlib shellcheck "clang-format-14?")
 
 # What of "$@" is not installed, a line each.
 missing_packages() {
