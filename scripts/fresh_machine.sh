@@ -8,7 +8,7 @@
 #     --keep         leave the root there, and say where
 #     --user         as an ordinary user with sudo, not as root
 #     --mirror URL   where Debian is; default: as this machine's own apt has it
-#     -- COMMAND…    run this in the clone, instead of scripts/quickstart.sh and scripts/test.sh
+#     -- COMMAND…    run this in the clone, instead of the two scripts with which the README begins
 #
 # The release is bookworm (Debian 12) unless told. Needs root, debootstrap, git and the right to mount. Everything runs in
 # namespaces of its own: mounts and processes end with this script, however it ends.
@@ -17,7 +17,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$top/scripts/lib/common.sh"
 
-release="" cache="" keep=no user=root mirror="" commands=(./scripts/quickstart.sh ./scripts/test.sh)
+release="" cache="" keep=no user=root mirror="" commands=()
 arguments=("$@")
 while [ $# -gt 0 ]; do
   case $1 in
@@ -44,6 +44,8 @@ while [ $# -gt 0 ]; do
   shift
 done
 release=${release:-bookworm}
+if [ ${#commands[@]} -eq 0 ]; then mapfile -t commands < <(grep -oE '^\./scripts/[a-z_]+\.sh' "$top/README.md" | head -n 2); fi
+[ ${#commands[@]} -gt 0 ] || die "the README begins with no ./scripts/….sh"
 [ "$(id -u)" -eq 0 ] || die "a root for another Debian is made by root: sudo $0 ${arguments[*]-}"
 for tool in debootstrap git unshare; do have "$tool" || die "needs $tool: apt-get install debootstrap git util-linux"; done
 
