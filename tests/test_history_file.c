@@ -137,14 +137,16 @@ static void assert_ignored(scene *s, const char *name) {
   nn_history_destroy(&history);
 }
 
-/* A file with these datasets and nothing else. */
-static void write_odd(scene *s, const char *format, const uint64_t *steps, size_t rows, bool epochs) {
+/* A file of this format with the columns that a history must have, the last `without` of them left out; all hold
+ * `numbers`. */
+static void write_odd(scene *s, const char *format, const uint64_t numbers[3], size_t without) {
+  static const char *const columns[] = {"steps/step", "epochs/epoch", "epochs/step"};
   nn_h5_image *image = NULL;
   assert_ok(nn_h5_image_create(&image));
   assert_ok(nn_h5_image_attribute_text(image, "/", "format", format));
   assert_ok(nn_h5_image_attribute_int(image, "/", "format_version", 1));
-  assert_ok(nn_h5_image_write(image, "steps/step", NN_H5_U64, 1, &(uint64_t){rows}, 0, steps));
-  if (epochs) assert_ok(nn_h5_image_write(image, "epochs/epoch", NN_H5_U64, 1, &(uint64_t){rows}, 0, steps));
+  for (size_t c = 0; c + without < 3; c++)
+    assert_ok(nn_h5_image_write(image, columns[c], NN_H5_U64, 1, &(uint64_t){3}, 0, numbers));
   assert_ok(nn_h5_image_save(image, at(s, "odd.h5")));
   nn_h5_image_destroy(&image);
 }
@@ -167,15 +169,24 @@ static void files_that_are_missing_damaged_or_something_else_are_ignored(void **
     bytes[count * part / 8 + 5] ^= 16;
   }
   nn_free(bytes);
-  const uint64_t up[] = {1, 2, 3}, down[] = {3, 2, 1};
-  write_odd(s, "nnmpi checkpoint", up, 3, true);
+  static const uint64_t up[] = {1, 2, 3}, down[] = {3, 2, 1}, twice[] = {1, 2, 2};
+  write_odd(s, "nnmpi checkpoint", up, 0);
   assert_ignored(s, "odd.h5");
-  write_odd(s, "nnmpi history", up, 3, false); /* no epochs */
+  for (size_t without = 1; without < 3; without++) {
+    write_odd(s, "nnmpi history", up, without);
+    assert_ignored(s, "odd.h5");
+  }
+  write_odd(s, "nnmpi history", down, 0);
   assert_ignored(s, "odd.h5");
-  write_odd(s, "nnmpi history", up, 3, true); /* no epochs/step */
+  write_odd(s, "nnmpi history", twice, 0);
   assert_ignored(s, "odd.h5");
-  write_odd(s, "nnmpi history", down, 3, true);
-  assert_ignored(s, "odd.h5");
+  write_odd(s, "nnmpi history", up, 0); /* nothing is wrong with this one */
+  bool found = false;
+  assert_ok(nn_history_create(&automatic, 100, NULL, &history));
+  assert_ok(nn_history_restore(history, at(s, "odd.h5"), 100, &found));
+  assert_true(found);
+  assert_int_equal(nn_history_epoch_count(history), 3);
+  nn_history_destroy(&history);
 }
 
 static void epochs_travel_in_checkpoints(void **state) {

@@ -99,6 +99,38 @@ static void the_norm_is_that_of_the_trained_gradients_before_clipping(void **sta
   }
 }
 
+/* Blocks are cut at multiples of NN_SUM_BLOCK of the arena and added in index order: exactly this. */
+static void the_norms_bits_are_those_of_fixed_blocks_in_index_order(void **state) {
+  (void)state;
+  outcome out = run("sgd", 3, 0);
+  for (size_t t = 0; t < STEPS; t++) {
+    float *gradients = nn_test_floats(COUNT, t + 1);
+    double sum = 0;
+    for (size_t r = 0; r < RANGES; r++) {
+      for (size_t first = ranges[r].first, last; first < ranges[r].last; first = last) {
+        last = first - first % NN_SUM_BLOCK + NN_SUM_BLOCK;
+        if (last > ranges[r].last) last = ranges[r].last;
+        sum += nn_block_sum_squares(last - first, gradients + first);
+      }
+    }
+    assert_true(out.norms[t] == sqrt(sum));
+    nn_free(gradients);
+  }
+  nn_free(out.params);
+}
+
+static void tiny_norms_are_clipped_as_by_pytorch(void **state) {
+  (void)state;
+  nn_choice choice = nn_test_choice(NN_KIND_OPTIMIZER, "sgd");
+  nn_optim *optim = NULL;
+  assert_int_equal(nn_optim_create(&choice, NULL, 16, &(nn_range){0, 16}, 1, &optim), NN_OK);
+  float params[16] = {0}, gradients[16] = {3e-6f};
+  nn_test_step_run(1, (nn_test_step){optim, 0, 1, 2e-6, gradients, params, 0});
+  assert_true(fabsf(params[0] + 1.5e-6f) < 1e-11f); /* 3e-6 · 2e-6 / (3e-6 + 1e-6) */
+  nn_optim_destroy(&optim);
+  nn_test_choice_clear(&choice);
+}
+
 static void a_norm_within_the_limit_changes_nothing(void **state) {
   (void)state;
   for (size_t o = 0; o < OPTIMIZERS; o++) {
@@ -276,6 +308,8 @@ int main(void) {
       cmocka_unit_test(threads_change_no_bit),
       cmocka_unit_test(what_is_frozen_stays_and_all_else_moves),
       cmocka_unit_test(the_norm_is_that_of_the_trained_gradients_before_clipping),
+      cmocka_unit_test(the_norms_bits_are_those_of_fixed_blocks_in_index_order),
+      cmocka_unit_test(tiny_norms_are_clipped_as_by_pytorch),
       cmocka_unit_test(a_norm_within_the_limit_changes_nothing),
       cmocka_unit_test(a_clipped_step_is_as_long_as_the_limit),
       cmocka_unit_test(gradients_that_are_not_finite_show_in_the_norm_and_with_clipping_move_nothing),
