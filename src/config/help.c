@@ -140,7 +140,8 @@ static void add_keys(nn_text *out, const nn_schema *schema, const char *prefix) 
       continue;
     }
     char inner[128];
-    snprintf(inner, sizeof inner, "%s%s.", prefix, key->name);
+    const int length = snprintf(inner, sizeof inner, "%s%s.", prefix, key->name);
+    NN_ASSERT(length > 0 && (size_t)length < sizeof inner); /* names of our own tables */
     add_keys(out, key->section, inner);
   }
 }
