@@ -14,7 +14,7 @@ nn_status nn__history_reserve(void **array, size_t *capacity, size_t needed, siz
   if (grown < needed) grown = needed;
   void *memory = NULL;
   NN_TRY(nn_alloc(grown, size, "rows of the history", &memory));
-  if (count > 0) memcpy(memory, *array, count * size);
+  if (*array != NULL) memcpy(memory, *array, count * size);
   nn_free(*array);
   *array = memory;
   *capacity = grown;

@@ -138,8 +138,8 @@ static void update_piece(const nn_optim *optim, const nn_range *piece, const flo
       .factor = factor,
       .gradient_scale = scale,
       .gradient = gradients + piece->first,
-      .param = params + piece->first,
   };
+  block.param = params + piece->first;
   for (int s = 0; s < optim->slot_count; s++) block.slot[s] = optim->slots[s] + piece->first;
   optim->ops->update(optim->options, &block);
 }
