@@ -168,6 +168,7 @@ void nn__run_save(nn__trainer *t) {
   t->last_saved = nn_seconds();
   if (t->saved_step == t->progress.step) return;
   char *path = NULL;
+  nn__run_save_history(t); /* first: a run that is continued from this checkpoint has all rows before it */
   nn_status status = nn_checkpoint_path(t->result->run_folder, t->progress.step, &path);
   if (status == NN_OK) status = save(t, path);
   if (status != NN_OK) {
@@ -204,7 +205,7 @@ void nn__run_save_history(nn__trainer *t) {
 
 static void add_number(nn_text *out, const char *name, double value, bool comma) {
   char text[32];
-  if (isnan(value)) return;
+  if (!isfinite(value)) return; /* JSON has no such numbers */
   nn_text_add(out, "%s\"%s\": %s", comma ? ", " : "", name, nn_format_real(value, text));
 }
 
