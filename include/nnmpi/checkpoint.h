@@ -4,11 +4,18 @@
  *  Only rank 0 writes and reads; Rank-blind and Local. The file is HDF5 (h5py, h5ls, h5dump) with a checksummed trailer
  *  (h5io.h). Layout:
  *
- *      /                        attributes: format "nnmpi checkpoint", format_version, step, epoch, position,
- * virtual_ranks, … /config                  resolved configuration, YAML text /signature               the network's
- * layers and shapes, text /parameters/<name>       float32, PyTorch's names and orientation /optimizer/<slot>/<name>
- * float32 /history/epochs/<column> rows per epoch /data/…                  shape, class names, normalisation
- *      /software/…              attributes: versions of nnmpi, its commit, libraries */
+ *      /                         attributes: format "nnmpi checkpoint", format_version, step, epoch, position,
+ *                                virtual_ranks, best_value, best_epoch, best_step, stale, stopped_early
+ *      /config                   resolved configuration, YAML text
+ *      /signature                the network's layers and shapes, text
+ *      /parameters/<name>        float32, PyTorch's names and orientation
+ *      /optimizer                attribute name
+ *      /optimizer/<slot>/<name>  float32
+ *      /progress/epoch_sums      float64
+ *      /history/epochs/<column>  rows per epoch
+ *      /data                     attributes digest, scale, classes, width
+ *      /data/…                   shape, class_names, mean, inverse_deviation, target_mean, target_deviation
+ *      /software                 attributes: versions of nnmpi, its commit, libraries, instruction set */
 #ifndef NNMPI_CHECKPOINT_H
 #define NNMPI_CHECKPOINT_H
 
@@ -83,7 +90,8 @@ nn_status nn_inspect(const char *path, nn_text *out);
 /** "<run>/checkpoints/step-000004690.h5", for nn_free(). */
 nn_status nn_checkpoint_path(const char *run_folder, uint64_t step, char **out);
 /** The valid checkpoint with the highest step, or *out NULL if there is none. Damaged ones on the way are renamed to
- * *.damaged and named in `report`. */
+ * *.damaged and named in `report`. One that is whole but not for this nnmpi (a newer format) fails, and so does one
+ * that the system will not let us read. Temporary files of killed processes are removed. */
 nn_status nn_checkpoint_newest(const char *run_folder, nn_text *report, nn_checkpoint **out);
 /** Remove all but the `keep` with the highest steps; best.h5 is never touched. */
 nn_status nn_checkpoint_prune(const char *run_folder, size_t keep);
@@ -100,18 +108,20 @@ typedef struct nn_trained {
   nn_target_info target; /**< names owned */
 } nn_trained;
 
+/** Samples are predicted in pieces of so many, counted from the first: results do not depend on how many there are. */
+enum { NN_PREDICT_ROWS = 256 };
+
 nn_status nn_trained_load(const char *path, nn_trained **out);
 void nn_trained_destroy(nn_trained **trained);
-/** What the network's raw outputs [rows, outputs] mean, into `answers` (may be the same array): probabilities for
- * classes (softmax, or sigmoid of bce_with_logits), values in the user's unit otherwise; other losses' outputs for
- * classes stay as they are. Team function; synchronised. */
+/** What the network's raw outputs [rows, outputs] mean, into `answers` (may be the same array): probabilities where the
+ * loss is cross_entropy (softmax) or bce_with_logits (sigmoid), values in the user's unit for values; other losses'
+ * outputs for classes stay as they are. Team function; synchronised. */
 void nn_trained_answer(const nn_trained *trained, const nn_team *team, size_t rows, const float *outputs,
                        float *answers);
 /** The class that one row of answers says, and its probability (NaN where the answers are no probabilities). */
 int32_t nn_trained_class(const nn_trained *trained, const float *answers, float *probability);
-/** x [rows, size of shape] in stored units (before scale and normalisation) → outputs [rows, outputs]; class
- * probabilities (softmax) for classes, values in the user's unit otherwise. Cut into fixed pieces of samples, so that
- * results do not depend on `rows`. */
+/** x [rows, size of shape] in stored units (before scale and normalisation) → answers [rows, outputs], as
+ * nn_trained_answer() gives them. */
 nn_status nn_trained_predict(const nn_trained *trained, int threads, size_t rows, const float *x, float *outputs);
 
 #endif

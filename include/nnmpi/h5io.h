@@ -105,8 +105,12 @@ nn_status nn_h5_image_finish(nn_h5_image *image, void **bytes, size_t *count);
 nn_status nn_h5_image_save(nn_h5_image *image, const char *path);
 
 /** A whole file written by nn_h5_image_save(), its trailer checked before anything else: a torn or flipped
- *  file fails with `code` here. `*image` for nn_free(). */
+ *  file fails with `code` here, one that the system does not let us read with NN_ERR_IO. `*image` for nn_free(). */
 nn_status nn_h5_load_checked(const char *path, nn_status code, void **image, size_t *bytes);
+
+/** Does the file end with the trailer of nn_h5_image_save()? If so, the whole file is compared with its checksum,
+ * without being kept in memory; fails as nn_h5_load_checked() does. */
+nn_status nn_h5_check(const char *path, nn_status code, bool *trailed);
 
 /** Version of the library: "HDF5 1.10.8". */
 const char *nn_h5_library(void);

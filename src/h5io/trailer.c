@@ -61,8 +61,9 @@ static bool read_exactly(int fd, void *out, size_t count, uint64_t at) {
   return true;
 }
 
-static nn_status fail_read(const char *path, nn_status code) {
-  return NN_FAIL(code, "%s: cannot be read: %s", path, errno != 0 ? strerror(errno) : "it became shorter meanwhile");
+static nn_status fail_read(const char *path) {
+  return NN_FAIL(NN_ERR_IO, "%s: cannot be read: %s", path,
+                 errno != 0 ? strerror(errno) : "it became shorter meanwhile");
 }
 
 /* The trailer is looked at before memory is asked for: a file can claim any size. */
@@ -70,7 +71,7 @@ static nn_status trailer_check(int fd, const char *path, nn_status code, uint64_
   unsigned char trailer[TRAILER_BYTES];
   char had[32];
   if (size < TRAILER_BYTES) return NN_FAIL(code, "%s: is truncated: it has only %d bytes", path, (int)size);
-  if (!read_exactly(fd, trailer, sizeof trailer, size - TRAILER_BYTES)) return fail_read(path, code);
+  if (!read_exactly(fd, trailer, sizeof trailer, size - TRAILER_BYTES)) return fail_read(path);
   if (memcmp(trailer, magic, sizeof magic) != 0 || get_little(trailer + 20, 4) != crc_of(trailer, 20))
     return NN_FAIL(code,
                    "%s: is damaged or truncated, or was not written by nnmpi: its %s do not end with nnmpi's "
@@ -79,44 +80,97 @@ static nn_status trailer_check(int fd, const char *path, nn_status code, uint64_
   if (get_little(trailer + 8, 8) != size - TRAILER_BYTES)
     return NN_FAIL(code, "%s: is damaged: it has %llu bytes where %llu were written", path, (unsigned long long)size,
                    (unsigned long long)get_little(trailer + 8, 8) + TRAILER_BYTES);
-  const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-  if (memory > 0 && (double)size > memory)
-    return NN_FAIL(NN_ERR_MEMORY, "%s: its %s are more than the memory of this machine", path,
-                   nn_format_bytes((double)size, had));
   *crc = (uint32_t)get_little(trailer + 16, 4);
   return NN_OK;
 }
 
-nn_status nn_h5_load_checked(const char *path, nn_status code, void **image, size_t *bytes) {
+/* Open a regular file; *fd is the caller's to close. */
+static nn_status file_open(const char *path, nn_status code, int *fd, uint64_t *size) {
   struct stat about;
+  if (nn_fault("open", 0)) return NN_FAIL(NN_ERR_IO, "%s: cannot be opened: %s", path, strerror(EIO));
+  /* O_NONBLOCK: opening a pipe without a writer would wait for ever */
+  const int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (opened < 0)
+    return errno == ENOENT ? NN_FAIL(code, "%s: no such file", path)
+                           : NN_FAIL(NN_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+  if (fstat(opened, &about) != 0 || !S_ISREG(about.st_mode)) {
+    close(opened);
+    return NN_FAIL(code, "%s: is not a file", path);
+  }
+  *fd = opened;
+  *size = (uint64_t)about.st_size;
+  return NN_OK;
+}
+
+static nn_status fail_checksum(const char *path, nn_status code) {
+  return NN_FAIL(code, "%s: is damaged: its checksum does not match", path);
+}
+
+nn_status nn_h5_load_checked(const char *path, nn_status code, void **image, size_t *bytes) {
   void *memory = NULL;
   uint32_t crc = 0;
+  uint64_t size = 0;
   size_t count = 0;
-  nn_status status = NN_OK;
-  const int fd = nn_fault("open", 0) ? (errno = EIO, -1) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0)
-    return errno == ENOENT ? NN_FAIL(code, "%s: no such file", path)
-                           : NN_FAIL(code, "%s: cannot be opened: %s", path, strerror(errno));
-  if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
-    status = NN_FAIL(code, "%s: is not a file", path);
+  int fd = -1;
+  char needs[32];
+  NN_TRY(file_open(path, code, &fd, &size));
+  nn_status status = trailer_check(fd, path, code, size, &crc);
+  if (status != NN_OK) goto done;
+  const double most = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+  if (most > 0 && (double)size > most) {
+    status = NN_FAIL(NN_ERR_MEMORY, "%s: its %s are more than the memory of this machine", path,
+                     nn_format_bytes((double)size, needs));
     goto done;
   }
-  NN_TRY_DONE(trailer_check(fd, path, code, (uint64_t)about.st_size, &crc));
-  count = (size_t)about.st_size - TRAILER_BYTES;
+  count = (size_t)size - TRAILER_BYTES;
   NN_TRY_DONE(nn_alloc(count, 1, path, &memory));
   if (!read_exactly(fd, memory, count, 0)) {
-    status = fail_read(path, code);
-    goto done;
+    status = fail_read(path);
+  } else if (crc_of(memory, count) != crc) {
+    status = fail_checksum(path, code);
+  } else {
+    *image = memory;
+    *bytes = count;
+    memory = NULL;
   }
-  if (crc_of(memory, count) != crc) {
-    status = NN_FAIL(code, "%s: is damaged: its checksum does not match", path);
-    goto done;
-  }
-  *image = memory;
-  *bytes = count;
-  memory = NULL;
 done:
   nn_free(memory);
   close(fd);
+  return status;
+}
+
+/* The checksum of the file's first bytes, a piece at a time. */
+static nn_status crc_of_file(int fd, const char *path, uint64_t count, uint32_t *out) {
+  enum { PIECE = 1 << 20 };
+  void *piece = NULL;
+  uLong crc = crc32_z(0, NULL, 0);
+  NN_TRY(nn_alloc(PIECE, 1, "a piece of a file", &piece));
+  nn_status status = NN_OK;
+  for (uint64_t at = 0; at < count && status == NN_OK; at += PIECE) {
+    const size_t size = count - at < PIECE ? (size_t)(count - at) : PIECE;
+    if (read_exactly(fd, piece, size, at))
+      crc = crc32_z(crc, piece, size);
+    else
+      status = fail_read(path);
+  }
+  nn_free(piece);
+  *out = (uint32_t)crc;
+  return status;
+}
+
+nn_status nn_h5_check(const char *path, nn_status code, bool *trailed) {
+  unsigned char begin[sizeof magic];
+  uint32_t expected = 0, found = 0;
+  uint64_t size = 0;
+  int fd = -1;
+  NN_TRY(file_open(path, code, &fd, &size));
+  nn_status status = NN_OK;
+  const bool has = size >= TRAILER_BYTES && read_exactly(fd, begin, sizeof begin, size - TRAILER_BYTES) &&
+                   memcmp(begin, magic, sizeof magic) == 0;
+  if (has) status = trailer_check(fd, path, code, size, &expected);
+  if (has && status == NN_OK) status = crc_of_file(fd, path, size - TRAILER_BYTES, &found);
+  if (has && status == NN_OK && found != expected) status = fail_checksum(path, code);
+  close(fd);
+  if (status == NN_OK) *trailed = has;
   return status;
 }
