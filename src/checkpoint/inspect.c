@@ -1,7 +1,14 @@
 /* `nnmpi inspect`: which kind of file it is, and what is in it. */
 #include "checkpoint/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+char *nn__short_real(double value, int digits, char buffer[32]) {
+  char rounded[64]; /* written and read back under one locale, whichever it is */
+  snprintf(rounded, sizeof rounded, "%.*e", digits - 1, value);
+  return nn_format_real(strtod(rounded, NULL), buffer);
+}
 
 /* A file without our trailer that looks as if it had been a checkpoint: its tensors cannot be trusted. */
 static nn_status refuse_half_checkpoint(nn_h5_file *file, const char *path) {

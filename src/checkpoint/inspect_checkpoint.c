@@ -30,7 +30,7 @@ static void add_progress(const nn_checkpoint *c, const nn_trained *trained, nn_t
   }
   const char *metric = "value";
   if (trained != NULL) metric = trained->config->train.early_stop.metric == NN_WATCH_ACCURACY ? "accuracy" : "loss";
-  nn_text_add(out, "%s %s after epoch %" PRIu64 " (step %" PRIu64 ")", metric, nn_format_real(p->best_value, number),
+  nn_text_add(out, "%s %s after epoch %" PRIu64 " (step %" PRIu64 ")", metric, nn__short_real(p->best_value, 6, number),
               p->best_epoch, p->best_step);
   if (p->stale > 0) {
     nn_text_add(out, ", ");
@@ -116,6 +116,7 @@ static int wider(int width, size_t length) {
 static void add_statistics(const float *values, size_t count, nn_text *out) {
   double low = INFINITY, high = -INFINITY, sum = 0, squares = 0;
   size_t broken = 0;
+  char number[32];
   for (size_t i = 0; i < count; i++) {
     const double v = (double)values[i];
     if (!isfinite(v)) {
@@ -129,7 +130,8 @@ static void add_statistics(const float *values, size_t count, nn_text *out) {
   }
   const double n = (double)(count - broken), mean = n > 0 ? sum / n : 0;
   const double variance = n > 0 ? squares / n - mean * mean : 0;
-  if (n > 0) nn_text_add(out, "  %10.4g  %10.4g  %10.4g  %10.4g", low, high, mean, sqrt(variance > 0 ? variance : 0));
+  const double shown[4] = {low, high, mean, sqrt(variance > 0 ? variance : 0)};
+  for (size_t k = 0; k < 4 && n > 0; k++) nn_text_add(out, "  %10s", nn__short_real(shown[k], 4, number));
   if (broken > 0) nn_text_add(out, "  %zu not finite", broken);
 }
 

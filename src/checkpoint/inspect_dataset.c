@@ -111,22 +111,43 @@ static bool is_target(const char *name) {
   return strcmp(name, "y") == 0 || (length > 2 && strcmp(name + length - 2, "/y") == 0);
 }
 
+/* Letters of UTF-8 text: the bytes that do not continue one. */
+static size_t letters(const char *text) {
+  size_t count = 0;
+  for (; *text != '\0'; text++) count += (*text & 0xc0) != 0x80;
+  return count;
+}
+
+static void add_class_name(const tour *t, size_t k, size_t longest, nn_text *out) {
+  if (t->name_count == 0) return;
+  const size_t before = out->length;
+  nn_text_add(out, "  ");
+  if (k < t->name_count) nn_text_add_escaped(out, t->names[k]);
+  if (out->at == NULL || out->out_of_memory) return;
+  const size_t used = letters(out->at + before) - 2;
+  if (used < longest) nn_text_add(out, "%*s", (int)(longest - used), "");
+}
+
+/* "33.3", with a point under any locale. */
+static char *share(uint64_t count, uint64_t of, char buffer[32]) {
+  const uint64_t tenths = (2000 * count + of) / (2 * (of > 0 ? of : 1)); /* rounded: fewer than 2^50 labels */
+  snprintf(buffer, 32, "%" PRIu64 ".%" PRIu64, tenths / 10, tenths % 10);
+  return buffer;
+}
+
 static void add_classes(const tour *t, const seen *s, nn_text *out) {
+  char number[32];
   const size_t classes = (size_t)s->high + 1;
   size_t longest = 0;
-  for (size_t k = 0; k < classes && k < t->name_count; k++)
-    longest = strlen(t->names[k]) > longest && strlen(t->names[k]) < 40 ? strlen(t->names[k]) : longest;
+  for (size_t k = 0; k < classes && k < t->name_count; k++) {
+    const size_t length = letters(t->names[k]);
+    if (length > longest && length < 40) longest = length;
+  }
   nn_text_add(out, "; %zu class%s\n", classes, classes == 1 ? "" : "es");
   for (size_t k = 0; k < classes && k < CLASSES_SHOWN; k++) {
     nn_text_add(out, "    %4zu", k);
-    if (k < t->name_count) {
-      const size_t before = out->length;
-      nn_text_add(out, "  ");
-      nn_text_add_escaped(out, t->names[k]);
-      if (out->length - before < longest + 2) nn_text_add(out, "%*s", (int)(longest + 2 - (out->length - before)), "");
-    }
-    nn_text_add(out, "  %10" PRIu64 "  %5.1f %%\n", s->counts[k],
-                100 * (double)s->counts[k] / (double)(s->values > 0 ? s->values : 1));
+    add_class_name(t, k, longest, out);
+    nn_text_add(out, "  %10" PRIu64 "  %5s %%\n", s->counts[k], share(s->counts[k], s->values, number));
   }
   if (classes > CLASSES_SHOWN) nn_text_add(out, "    and %zu more\n", classes - CLASSES_SHOWN);
 }
@@ -152,8 +173,10 @@ static nn_status add_numbers(tour *t, const char *name, const nn_h5_info *info) 
   const nn_status status = look_at_all(t->file, name, info, s);
   if (status == NN_OK) {
     nn_text_add(t->out, "  ");
-    if (s->values > s->broken)
-      nn_text_add(t->out, "%s … %s", nn_format_real(s->low, low), nn_format_real(s->high, high));
+    if (s->values > s->broken) {
+      const int digits = info->type == NN_H5_F32 ? 7 : 16;
+      nn_text_add(t->out, "%s … %s", nn__short_real(s->low, digits, low), nn__short_real(s->high, digits, high));
+    }
     if (s->broken > 0) nn_text_add(t->out, ", %" PRIu64 " NaN or infinite", s->broken);
     if (s->labels && s->broken == 0 && is_target(name))
       add_classes(t, s, t->out);

@@ -5,14 +5,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS_SHOWN = 8, COLUMNS_MAX = 64, COLUMN_WIDTH = 12 };
+enum { ROWS_SHOWN = 8, COLUMNS_MAX = 64, COLUMN_WIDTH = 9 };
 
 typedef struct columns {
   nn_h5_file *file;
   const char *group;
   size_t count;
   char names[COLUMNS_MAX][48];
-  bool whole[COLUMNS_MAX]; /* integers */
   uint64_t rows;
 } columns;
 
@@ -23,23 +22,27 @@ static nn_status note_column(void *context, const char *name, const nn_h5_info *
   if (all->count == COLUMNS_MAX || info->rank != 1 || strlen(short_name) >= sizeof all->names[0]) return NN_OK;
   if (info->type == NN_H5_TEXT || (all->count > 0 && info->dims[0] != all->rows)) return NN_OK;
   all->rows = info->dims[0];
-  all->whole[all->count] = info->type != NN_H5_F32 && info->type != NN_H5_F64;
   memcpy(all->names[all->count++], short_name, strlen(short_name) + 1);
   return NN_OK;
 }
 
-/* The counter of the rows first, the others as they come (by name). */
-static void counter_first(columns *all, const char *counter) {
-  for (size_t i = 1; i < all->count; i++) {
-    if (strcmp(all->names[i], counter) != 0) continue;
-    char name[sizeof all->names[0]];
-    const bool whole = all->whole[i];
-    memcpy(name, all->names[i], sizeof name);
-    memmove(all->names[1], all->names[0], i * sizeof all->names[0]);
-    memmove(&all->whole[1], &all->whole[0], i * sizeof all->whole[0]);
-    memcpy(all->names[0], name, sizeof name);
-    all->whole[0] = whole;
-  }
+/* Put column `from` in front of column `to`; those between move on. */
+static void move_column(columns *all, size_t from, size_t to) {
+  char name[sizeof all->names[0]];
+  memcpy(name, all->names[from], sizeof name);
+  memmove(all->names[to + 1], all->names[to], (from - to) * sizeof all->names[0]);
+  memcpy(all->names[to], name, sizeof name);
+}
+
+/* What one looks for comes first, the others follow. */
+static void put_in_order(columns *all) {
+  static const char *const order[] = {
+      "epoch",    "step",     "loss", "train_loss",    "valid_loss", "train_accuracy",    "valid_accuracy",
+      "train_r2", "valid_r2", "lr",   "gradient_norm", "seconds",    "samples_per_second"};
+  size_t done = 0;
+  for (size_t k = 0; k < sizeof order / sizeof *order; k++)
+    for (size_t i = done; i < all->count; i++)
+      if (strcmp(all->names[i], order[k]) == 0) move_column(all, i, done++);
 }
 
 static nn_status read_value(const columns *all, size_t column, uint64_t row, double *out) {
@@ -66,15 +69,14 @@ static int width_of(const columns *all, size_t column) {
   return length > COLUMN_WIDTH ? length : COLUMN_WIDTH;
 }
 
-static nn_status add_group(nn_h5_file *file, const char *group, const char *counter, const char *what, nn_text *out) {
+static nn_status add_group(nn_h5_file *file, const char *group, const char *what, nn_text *out) {
   columns all = {.file = file, .group = group};
+  char number[32];
   if (!nn_h5_has(file, group)) return NN_OK;
   NN_TRY(nn_h5_each(file, group, note_column, &all));
-  counter_first(&all, counter);
-  nn_text_add(out, "\n%" PRIu64 " rows of %s%s\n", all.rows, what,
-              all.rows > ROWS_SHOWN ? ", the last ones:"
-              : all.rows > 0        ? ":"
-                                    : "");
+  put_in_order(&all);
+  nn_text_add(out, "\n%" PRIu64 " %s%s%s\n", all.rows, what, all.rows == 1 ? "" : "s",
+              all.rows > ROWS_SHOWN ? ", the last ones:" : "");
   if (all.rows == 0) return NN_OK;
   nn_text_add(out, "  ");
   for (size_t c = 0; c < all.count; c++) nn_text_add(out, "%s%*s", c > 0 ? "  " : "", width_of(&all, c), all.names[c]);
@@ -85,12 +87,7 @@ static nn_status add_group(nn_h5_file *file, const char *group, const char *coun
       double value = 0;
       NN_TRY(read_value(&all, c, row, &value));
       nn_text_add(out, c > 0 ? "  " : "");
-      if (isnan(value))
-        nn_text_add(out, "%*s", width_of(&all, c), "-");
-      else if (all.whole[c])
-        nn_text_add(out, "%*.0f", width_of(&all, c), value);
-      else
-        nn_text_add(out, "%*.6g", width_of(&all, c), value);
+      nn_text_add(out, "%*s", width_of(&all, c), isnan(value) ? "-" : nn__short_real(value, 6, number));
     }
     nn_text_add(out, "\n");
   }
@@ -106,8 +103,8 @@ static nn_status count_tensor(void *context, const char *name, const nn_h5_info 
 nn_status nn__inspect_history(nn_h5_file *file, nn_text *out) {
   nn_h5_info info;
   size_t tensors = 0;
-  NN_TRY(add_group(file, "epochs", "epoch", "epochs", out));
-  NN_TRY(add_group(file, "steps", "step", "steps", out));
+  NN_TRY(add_group(file, "epochs", "epoch", out));
+  NN_TRY(add_group(file, "steps", "recorded step", out));
   if (!nn_h5_has(file, "weights/epochs")) return NN_OK;
   NN_TRY(nn_h5_info_read(file, "weights/epochs", &info));
   NN_TRY(nn_h5_each(file, "weights", count_tensor, &tensors));

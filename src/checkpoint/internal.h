@@ -43,7 +43,10 @@ nn_status nn__checkpoint_format(nn_h5_file *file, char **out);
 /** "[256, 784]"; `buffer` needs 64 bytes; returns it. */
 char *nn__dims_text(int rank, const uint64_t *dims, char buffer[64]);
 
-/* ---- texts for people (inspect_*.c) -------------------------------------------------------------------- */
+/* ---- texts for people (inspect*.c) -------------------------------------------------------------------- */
+
+/** A number with `digits` significant digits, "-1.767"; `buffer` needs 32 bytes; returns it. */
+char *nn__short_real(double value, int digits, char buffer[32]);
 
 nn_status nn__inspect_checkpoint(const char *path, nn_text *out);
 nn_status nn__inspect_dataset(nn_h5_file *file, nn_text *out);

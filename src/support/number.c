@@ -67,13 +67,15 @@ bool nn_parse_int(const char *text, int64_t *out) {
 
 /* The fewest digits that read back as the same number: of a float where `narrow`. */
 static char *format_shortest(double value, bool narrow, char buffer[32]) {
+  const bool plain = fabs(value) >= 1 && fabs(value) < 1e15; /* 50 is not written 5e+01 */
   for (int digits = 1; digits <= 17; digits++) {
     snprintf(buffer, 32, "%.*g", digits, value);
     char *comma = strchr(buffer, ','); /* a locale's decimal point */
     if (comma != NULL) *comma = '.';
     if (!isfinite(value)) break;
     const double back = parse_decimal(buffer);
-    if (narrow ? (float)back == (float)value : back == value) break;
+    const bool same = narrow ? (float)back == (float)value : back == value;
+    if (same && !(plain && strchr(buffer, 'e') != NULL)) break;
   }
   return buffer;
 }
