@@ -210,6 +210,19 @@ static void a_constant_column_is_only_centred(void **state) {
   unload(&l);
 }
 
+static void the_only_sample_of_a_class_stays(void **state) {
+  (void)state;
+  /* 7 of 5, 4 and 1 would be 3.5, 2.8 and 0.7: the single one stays although its remainder is the second largest */
+  const int32_t labels[10] = {0, 0, 0, 0, 0, 1, 1, 1, 1, 2};
+  uint32_t taken[7], rest[3];
+  int got[3] = {0};
+  assert_ok(nn__split(1, NN__SPLIT_VALID, labels, 3, 10, 7, taken, rest));
+  for (int i = 0; i < 7; i++) got[labels[taken[i]]]++;
+  assert_int_equal(got[0], 4);
+  assert_int_equal(got[1], 3);
+  assert_int_equal(got[2], 0);
+}
+
 static void splits_keep_their_promise_whatever_the_numbers(void **state) {
   (void)state;
   enum { MOST = 300 };
@@ -248,6 +261,7 @@ int main(void) {
       cmocka_unit_test(every_bit_counts_in_a_block_digest),
       cmocka_unit_test(statistics_are_exact_to_double_precision),
       cmocka_unit_test(a_constant_column_is_only_centred),
+      cmocka_unit_test(the_only_sample_of_a_class_stays),
       cmocka_unit_test(splits_keep_their_promise_whatever_the_numbers),
   };
   return cmocka_run_group_tests_name("data.bits", tests, scene_setup, scene_teardown);

@@ -216,6 +216,8 @@ static void what_is_wrong_is_said_with_line_and_column(void **state) {
       {"a,b,t\n1,red,3\n1,2,3\n", "t", 0, {"in.csv:2:", "column \"b\": \"red\"", "leave the column out"}},
       {"a,b,t\n1,2,3\n1,2x,3\n", "t", 0, {"in.csv:3:", "column \"b\": \"2x\"", "not a number"}},
       {"a;b;t\n1;2,5;3\n", "t", 0, {"in.csv:2:", "column \"b\": \"2,5\"", "decimal comma"}},
+      {"1,5;2,5;x\n3,5;4,5;y\n", "3", 0, {"in.csv:2:", "\"3,5\"", "decimal comma"}},
+      {"a,b,t\r\n1,2,3\r\n\r\n1,2\r\n", "t", 0, {"in.csv:4:", "2 cells", ""}},
       {"a,b,t\n1,0x10,3\n", "t", 0, {"in.csv:2:", "0x10", ""}},
       {"a,b,t\n1,1e39,3\n", "t", 0, {"in.csv:2:", "column \"b\": 1e39", "float32"}},
       {"a,b,t\n1,1e999,3\n", "t", 0, {"in.csv:2:", "column \"b\"", "1e999"}},

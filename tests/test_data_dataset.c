@@ -400,6 +400,61 @@ static void an_order_is_a_permutation_that_changes_with_epoch_and_seed(void **st
   nn_dataset_destroy(&d);
 }
 
+static int by_value(const void *a, const void *b) {
+  const uint32_t p = *(const uint32_t *)a, q = *(const uint32_t *)b;
+  return p < q ? -1 : p > q;
+}
+
+/* Random words are drawn in blocks: neither their ends nor their number may show. */
+static void orders_of_any_length_are_permutations(void **state) {
+  (void)state;
+  enum { MOST = 3000, PARTS = 30, EPOCHS = 30 };
+  static uint32_t order[MOST], sorted[MOST];
+  static int table[PARTS][PARTS];
+  const size_t counts[] = {1, 2, 3, 511, 512, 513, 514, 1024, 1025, MOST};
+  double nothing[1] = {0};
+  for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+    nn_data_config config = settings(NULL);
+    nn_dataset *d = NULL;
+    config.target = NN_TARGET_VALUE;
+    config.samples.x = config.samples.y = (nn_tensor){.rank = 1, .dims = {counts[c]}, .at = nothing};
+    assert_ok(nn_dataset_open(&config, 4, &d));
+    for (uint64_t epoch = 0; epoch < EPOCHS; epoch++) {
+      nn_dataset_order(d, epoch, order);
+      memcpy(sorted, order, counts[c] * sizeof *order);
+      qsort(sorted, counts[c], sizeof *sorted, by_value);
+      for (uint32_t i = 0; i < counts[c]; i++) assert_int_equal(sorted[i], i);
+      for (size_t i = 0; counts[c] == MOST && i < MOST; i++) table[i / (MOST / PARTS)][order[i] / (MOST / PARTS)]++;
+    }
+    nn_dataset_destroy(&d);
+  }
+  double chi = 0;
+  const double expected = (double)EPOCHS * MOST / (PARTS * PARTS), freedom = (PARTS - 1) * (PARTS - 1);
+  for (int i = 0; i < PARTS; i++)
+    for (int j = 0; j < PARTS; j++) chi += (table[i][j] - expected) * (table[i][j] - expected) / expected;
+  if (fabs(chi - freedom) > 5 * sqrt(2 * freedom)) fail_msg("chi squared %g", chi);
+}
+
+/* Early picks are nearly the random numbers themselves: neighbours and blocks of words must not repeat each other. */
+static void picks_of_an_order_are_independent(void **state) {
+  (void)state;
+  enum { COUNT = 100000, LOOK_AT = 20000, NEAR = 100 };
+  static uint32_t order[COUNT];
+  double nothing[1] = {0};
+  nn_data_config config = settings(NULL);
+  nn_dataset *d = NULL;
+  config.target = NN_TARGET_VALUE;
+  config.samples.x = config.samples.y = (nn_tensor){.rank = 1, .dims = {COUNT}, .at = nothing};
+  assert_ok(nn_dataset_open(&config, 4, &d));
+  nn_dataset_order(d, 0, order);
+  for (size_t lag = 1; lag <= 1024; lag++) {
+    int near = 0; /* about 2 x 100 / 100000 of 20000, that is 40, with a deviation of 6 */
+    for (size_t i = 0; i < LOOK_AT; i++) near += abs((int)order[i] - (int)order[i + lag]) < NEAR;
+    if (near < 5 || near > 90) fail_msg("%d of %d picks lie near the one %zu later", near, LOOK_AT, lag);
+  }
+  nn_dataset_destroy(&d);
+}
+
 /* Chi-squared of where the first sample lands, over many epochs: 89 degrees of freedom, 5 standard deviations. */
 static void an_order_prefers_no_place(void **state) {
   scene *s = *state;
@@ -513,6 +568,8 @@ int main(void) {
       cmocka_unit_test(validation_comes_from_where_the_configuration_says),
       cmocka_unit_test(an_order_is_a_permutation_that_changes_with_epoch_and_seed),
       cmocka_unit_test(an_order_prefers_no_place),
+      cmocka_unit_test(orders_of_any_length_are_permutations),
+      cmocka_unit_test(picks_of_an_order_are_independent),
       cmocka_unit_test(evaluation_opens_one_set_with_the_normalisation_of_training),
       cmocka_unit_test(prediction_needs_no_targets),
       cmocka_unit_test(files_of_other_programs_are_read),

@@ -1,13 +1,24 @@
 /* The order of an epoch, and rows for a batch. */
 #include "dataset.h"
 
+/* Uniform in 0 … n − 1 from 64 random bits: the upper part of their product with n. */
+static size_t below(uint32_t low, uint32_t high, uint64_t n) {
+  return (size_t)((high * n + (low * n >> 32)) >> 32);
+}
+
 void nn_dataset_order(const nn_dataset *dataset, uint64_t epoch, uint32_t *order) {
+  enum { HALF = 256 /* counters drawn at once: four words each, enough for two places */ };
   const size_t count = dataset->views[NN_SET_TRAIN].count;
   for (size_t i = 0; i < count; i++) order[i] = (uint32_t)i;
   if (!dataset->shuffle) return;
+  const uint64_t bits = nn_random_bits(dataset->seed, NN_RANDOM_ORDER, epoch, 0);
+  const uint32_t key[2] = {(uint32_t)bits, (uint32_t)(bits >> 32)};
+  uint32_t words[4 * HALF];
   /* Fisher and Yates, Durstenfeld's form, from the front: i is swapped with one of i … count − 1 */
   for (size_t i = 0; i + 1 < count; i++) {
-    const size_t j = i + (size_t)nn_random_below(dataset->seed, NN_RANDOM_ORDER, epoch, i, count - i);
+    const size_t draw = i % (2 * HALF), at = draw / HALF * 2 * HALF + draw % HALF;
+    if (draw == 0) nn_vector_philox(key, (uint32_t)(i / 2), 0, HALF, words);
+    const size_t j = i + below(words[at], words[at + HALF], count - i);
     const uint32_t other = order[j];
     order[j] = order[i];
     order[i] = other;
