@@ -516,6 +516,19 @@ static void evaluation_opens_one_set_with_the_normalisation_of_training(void **s
   assert_fails(nn_dataset_open_set(s->path, NULL, true, 2, &wide, &l.set), NN_ERR_DATA, "(3 numbers)", "takes 4");
 }
 
+static void a_peek_tells_the_classes_without_the_rows(void **state) {
+  scene *s = *state;
+  nn_h5_image *image = small_image();
+  save(&image, at(s, "a.h5"));
+  nn_data_config c = settings(s->path);
+  nn_dataset *d = NULL;
+  assert_ok(nn_dataset_open(&c, 1, &d));
+  assert_int_equal(nn_dataset_target(d)->width, 0);
+  assert_ok(nn_dataset_peek(d));
+  assert_int_equal(nn_dataset_target(d)->width, 3);
+  nn_dataset_destroy(&d);
+}
+
 static void prediction_needs_no_targets(void **state) {
   scene *s = *state;
   const float x[2] = {1, 2};
@@ -571,6 +584,7 @@ int main(void) {
       cmocka_unit_test(orders_of_any_length_are_permutations),
       cmocka_unit_test(picks_of_an_order_are_independent),
       cmocka_unit_test(evaluation_opens_one_set_with_the_normalisation_of_training),
+      cmocka_unit_test(a_peek_tells_the_classes_without_the_rows),
       cmocka_unit_test(prediction_needs_no_targets),
       cmocka_unit_test(files_of_other_programs_are_read),
   };
