@@ -37,7 +37,7 @@ static int nn_test_close_scratch(void **state) {
 
 /* Classes that a small network can tell apart: blobs of `features` bytes around a centre for each class. One process
  * writes. */
-static void nn_test_write_blobs(const char *path, size_t train, size_t test, size_t features, int classes) {
+static inline void nn_test_write_blobs(const char *path, size_t train, size_t test, size_t features, int classes) {
   static const char *const names[2][2] = {{"train/x", "train/y"}, {"test/x", "test/y"}};
   nn_h5_image *image = NULL;
   assert_int_equal(nn_h5_image_create(&image), NN_OK);
@@ -62,8 +62,8 @@ static void nn_test_write_blobs(const char *path, size_t train, size_t test, siz
 }
 
 /* Train from a text; `comm` NULL: this process alone. The status of parsing or training. */
-static nn_status nn_test_train(nn_comm *comm, const char *yaml, const nn_train_options *options,
-                               nn_train_result *result) {
+static inline nn_status nn_test_train(nn_comm *comm, const char *yaml, const nn_train_options *options,
+                                      nn_train_result *result) {
   nn_registry registry;
   nn_config *config = NULL;
   nn_train_options plain = {0};
@@ -79,7 +79,7 @@ static nn_status nn_test_train(nn_comm *comm, const char *yaml, const nn_train_o
 }
 
 /* Every rank came to the same status. */
-static void nn_test_same_everywhere(nn_comm *comm, nn_status status) {
+static inline void nn_test_same_everywhere(nn_comm *comm, nn_status status) {
   int all[64], mine = (int)status;
   assert_int_equal(nn_comm_gather_all(comm, &mine, sizeof mine, all), NN_OK);
   for (int r = 0; r < nn_comm_size(comm); r++) assert_int_equal(all[r], mine);
