@@ -1,9 +1,11 @@
 /* nnmpi CONFIG.yaml: training, and --dry-run. */
 #include "cli.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CONFIG_BYTES_MAX = 4 << 20 };
 
@@ -106,6 +108,29 @@ static bool can_continue(nn_status status) {
   }
 }
 
+/* The program that draws curves: beside an installed nnmpi, or in the clone that it was built in. Not found: empty. */
+static void find_plotter(nn_text *out) {
+  char program[PATH_MAX], path[PATH_MAX + 64], here[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  if (length <= 0) return;
+  program[length] = '\0';
+  char *slash = strrchr(program, '/');
+  if (slash == NULL) return;
+  *slash = '\0';
+  snprintf(path, sizeof path, "%s/nnmpi-plot", program);
+  if (access(path, X_OK) == 0) {
+    nn_text_add(out, "nnmpi-plot");
+    return;
+  }
+  snprintf(path, sizeof path, "%s/../scripts/plot_history.py", program);
+  char *script = realpath(path, NULL);
+  if (script == NULL) return;
+  const size_t prefix = getcwd(here, sizeof here) != NULL ? strlen(here) : 0;
+  const bool below = prefix > 1 && strncmp(script, here, prefix) == 0 && script[prefix] == '/';
+  nn__shell_quote(out, below ? script + prefix + 1 : script);
+  free(script);
+}
+
 static void print_result(nn_log *log, const nn_train_result *result) {
   nn_text line = {0};
   if (result->was_finished)
@@ -125,10 +150,12 @@ static void print_result(nn_log *log, const nn_train_result *result) {
   if (result->checkpoint[0] != '\0') nn_log_info(log, "checkpoint:  %s", result->checkpoint);
   if (result->history[0] != '\0') {
     nn_log_info(log, "history:     %s", result->history);
-    nn_text_add(&line, "nnmpi-plot ");
+    find_plotter(&line);
+    if (line.length == 0) return;
+    nn_text_add(&line, " ");
     nn__shell_quote(&line, result->run_folder);
     nn_text_add(&line, " -o curves.png");
-    if (nn_text_status(&line) == NN_OK) nn_log_info(log, "curves:      %s", line.at);
+    if (nn_text_status(&line) == NN_OK) nn_log_info(log, "draw curves: %s", line.at);
     nn_text_clear(&line);
   }
 }
