@@ -48,7 +48,7 @@ static void commands_are_told_by_their_first_words(void **state) {
   expect_command("import", "import");
   expect_command("import idx", "import idx");
   expect_command("import csv a.csv", "import csv");
-  expect_command("import tsv", "import");
+  expect_command("inspect import", "inspect");
   expect_command("inspect a.h5", "inspect");
   expect_command("evaluate c.h5 d.h5", "evaluate");
   expect_command("predict c.h5", "predict");
@@ -152,6 +152,8 @@ static void misspelt_commands_get_a_suggestion(void **state) {
   expect_usage_error("eval c.h5 d.h5", "did you mean 'evaluate'");
   expect_usage_error("train a.yaml", "training needs no command|nnmpi CONFIG.yaml");
   expect_usage_error("frobnicate a.h5", "unknown command 'frobnicate'|nnmpi --help");
+  expect_usage_error("import cvs --target y a.cvs", "unknown format 'cvs'|did you mean 'import csv'");
+  expect_usage_error("import parquet", "unknown format 'parquet'|import idx|import csv");
   expect_usage_error("--quiet inspect a.h5", "'inspect' must come first");
 }
 

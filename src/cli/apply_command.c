@@ -1,6 +1,7 @@
 /* nnmpi evaluate and nnmpi predict: what a trained network does with data. */
 #include "cli.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,34 +72,33 @@ static int by_value(const void *a, const void *b) {
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static size_t index_of_largest(size_t count, const float *values) {
-  size_t best = 0;
-  for (size_t i = 1; i < count; i++)
-    if (values[i] > values[best]) best = i;
-  return best;
-}
-
-/* A table of all classes; where there are many, of the most probable ones. */
-static nn_status describe_classes(const nn_trained *trained, size_t count, const float *outputs, nn_text *out) {
+/* "class 1 (daisy), probability 0.9" and a table of all classes; where there are many, of the most probable ones. */
+static nn_status describe_classes(const nn_trained *trained, size_t count, const float *answers, nn_text *out) {
   enum { ALL_SHOWN = 20, SHOWN = 10 };
   char *const *names = trained->target.names;
-  const size_t best = index_of_largest(count, outputs);
-  nn_text_add(out, "class %zu%s%s%s, probability %.9g\n\n", best, names != NULL ? " (" : "",
-              names != NULL ? names[best] : "", names != NULL ? ")" : "", (double)outputs[best]);
+  float probability = 0;
+  const int32_t class = nn_trained_class(trained, answers, &probability);
+  const char *what = isnan(probability) ? "output" : "probability"; /* some losses' outputs are not shares */
+  nn_text_add(out, "class %d", (int)class);
+  if (names != NULL) nn_text_add(out, " (%s)", names[class]);
+  if (!isnan(probability)) nn_text_add(out, ", probability %.9g", (double)probability);
+  nn_text_add(out, "\n");
+  if (count == 1) return nn_text_status(out); /* one output tells two classes apart: all is said */
   void *memory = NULL;
   NN_TRY(nn_alloc(count, sizeof(ranked), "the ranking of classes", &memory));
   ranked *order = memory;
-  for (size_t i = 0; i < count; i++) order[i] = (ranked){i, outputs[i]};
+  for (size_t i = 0; i < count; i++) order[i] = (ranked){i, answers[i]};
   const size_t shown = count <= ALL_SHOWN ? count : SHOWN;
   if (shown < count) qsort(order, count, sizeof *order, by_value);
-  int width = 0;
+  int width = names != NULL ? (int)strlen("name") : 0;
   for (size_t i = 0; names != NULL && i < shown; i++)
     if ((int)strlen(names[order[i].index]) > width) width = (int)strlen(names[order[i].index]);
-  nn_text_add(out, "class%s%*s  probability\n", width > 0 ? "  " : "", -width, width > 0 ? "name" : "");
+  const char *gap = names != NULL ? "  " : "";
+  nn_text_add(out, "\nclass%s%*s  %s\n", gap, -width, names != NULL ? "name" : "", what);
   for (size_t i = 0; i < shown; i++)
-    nn_text_add(out, "%5zu%s%*s  %.9g\n", order[i].index, width > 0 ? "  " : "", -width,
-                width > 0 ? names[order[i].index] : "", (double)order[i].value);
-  if (shown < count) nn_text_add(out, "(the %zu most probable of %zu classes)\n", shown, count);
+    nn_text_add(out, "%5zu%s%*s  %.9g\n", order[i].index, gap, -width, names != NULL ? names[order[i].index] : "",
+                (double)order[i].value);
+  if (shown < count) nn_text_add(out, "(the first %zu of %zu classes)\n", shown, count);
   nn_free(memory);
   return nn_text_status(out);
 }
@@ -110,7 +110,7 @@ static nn_status answer_row(const nn_trained *trained, const char *typed, int th
   nn_status status = parse_row(typed, nn_shape_size(&trained->shape), &row);
   if (status == NN_OK) status = nn_alloc(outputs, sizeof(float), "the outputs", &answer);
   if (status == NN_OK) status = nn_trained_predict(trained, threads, 1, row, answer);
-  if (status == NN_OK && trained->target.classes && outputs > 1) {
+  if (status == NN_OK && trained->target.classes) {
     status = describe_classes(trained, outputs, answer, out);
   } else if (status == NN_OK) {
     const float *values = answer;

@@ -199,6 +199,7 @@ nn_status nn__arguments_parse(int argc, char *const *argv, nn__arguments *out) {
   void *memory = NULL;
   NN_TRY(nn_alloc((size_t)argc + 1, sizeof *out->repeated, "the command line", &memory));
   out->repeated = memory;
+  if (out->command->run == nn__import_run && at < argc && argv[at][0] != '-') return nn__unknown_format(argv[at]);
   bool options_end = false;
   for (; at < argc; at++) {
     if (!options_end && strcmp(argv[at], "--") == 0)

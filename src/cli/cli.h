@@ -71,6 +71,9 @@ nn_status nn__option_required(const nn__arguments *arguments, const char *name, 
 /** NN_ERR_USAGE for the first word of a command line that is neither a command nor the name of a file. */
 nn_status nn__unknown_command(const char *typed);
 
+/** The same for the word behind `import`. */
+nn_status nn__unknown_format(const char *typed);
+
 /** The closest of `words` (NULL-terminated) to what was typed, or NULL if none is close. */
 const char *nn__closest_word(const char *typed, const char *const *words);
 

@@ -62,7 +62,6 @@ static const nn__command train = {
 static const nn__command import = {
     .name = "import",
     .options = import_options,
-    .operands = {"idx|csv"},
     .usage = nn__usage_import,
     .run = nn__import_run,
 };

@@ -3,14 +3,16 @@
 
 #include <string.h>
 
-nn_status nn__import_run(nn__call *call) {
-  static const char *const kinds[] = {"idx", "csv", NULL};
-  const nn__arguments *arguments = call->arguments;
-  if (arguments->operand_count == 0)
-    return NN_FAIL(NN_ERR_USAGE, "import what: 'nnmpi import idx ...' or 'nnmpi import csv ...'?");
-  const char *typed = arguments->operands[0], *close = nn__closest_word(typed, kinds);
+nn_status nn__unknown_format(const char *typed) {
+  static const char *const formats[] = {"idx", "csv", NULL};
+  const char *close = nn__closest_word(typed, formats);
   if (close != NULL) return NN_FAIL(NN_ERR_USAGE, "unknown format '%s'; did you mean 'import %s'?", typed, close);
   return NN_FAIL(NN_ERR_USAGE, "unknown format '%s'; 'nnmpi import idx' and 'nnmpi import csv' exist", typed);
+}
+
+nn_status nn__import_run(nn__call *call) {
+  (void)call;
+  return NN_FAIL(NN_ERR_USAGE, "the format is missing: 'nnmpi import idx ...' or 'nnmpi import csv ...'");
 }
 
 static nn_status print_if_ok(nn_status status, nn_text *text) {
