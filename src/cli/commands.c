@@ -26,6 +26,7 @@ static const nn__option import_idx_options[] = {
 
 static const nn__option import_csv_options[] = {
     {.name = "target", .value = "COLUMN"},
+    {.name = "target-type", .value = "TYPE"},
     {.name = "test-fraction", .value = "F"},
     {.name = "valid-fraction", .value = "F"},
     {.name = "seed", .value = "N"},

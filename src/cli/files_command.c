@@ -36,10 +36,13 @@ nn_status nn__import_idx_run(nn__call *call) {
 }
 
 nn_status nn__import_csv_run(nn__call *call) {
+  static const char *const types[] = {"auto", "class", "value", NULL};
   const nn__arguments *arguments = call->arguments;
   nn_import_csv_options options = {.file = arguments->operands[0], .test_fraction = 0.2};
   int64_t seed = 1;
+  const char *type = "auto";
   NN_TRY(nn__option_required(arguments, "target", &options.target));
+  NN_TRY(nn__option_word(arguments, "target-type", types, &type));
   NN_TRY(nn__option_share(arguments, "valid-fraction", &options.valid_fraction));
   NN_TRY(nn__option_share(arguments, "test-fraction", &options.test_fraction));
   NN_TRY(nn__option_int(arguments, "seed", 0, INT64_MAX, &seed));
@@ -48,6 +51,7 @@ nn_status nn__import_csv_run(nn__call *call) {
     return NN_FAIL(NN_ERR_USAGE, "--valid-fraction %g and --test-fraction %g leave no rows to train with",
                    options.valid_fraction, options.test_fraction);
   options.seed = (uint64_t)seed;
+  options.target_mode = type == types[1] ? NN_TARGET_CLASS : type == types[2] ? NN_TARGET_VALUE : NN_TARGET_AUTO;
   nn_text summary = {0};
   return print_if_ok(nn_import_csv(&options, &summary), &summary);
 }

@@ -33,6 +33,11 @@ def write_table(path, rows=60):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def write_numbers(path):
+    """Whole numbers in the third column, without a header."""
+    path.write_text("".join(f"{i},{i * i % 7},{i % 3}\n" for i in range(30)), encoding="utf-8")
+
+
 class Session(program.TestCase):
     def setUp(self):
         super().setUp()
@@ -45,6 +50,14 @@ class Session(program.TestCase):
         text = self.run_ok("inspect", "flowers.h5").out
         for part in ["48", "12", "daisy", "rose", "tulip"]:
             self.assertIn(part, text)
+
+    def test_numbers_are_classes_or_values_as_is_said(self):
+        write_numbers(self.folder / "numbers.csv")
+        for kind, code in [("class", "int"), ("value", "float")]:
+            self.run_ok("import", "csv", "numbers.csv", "--target=3", "--target-type", kind, "-o", f"{kind}.h5")
+            self.assertRegex(self.run_ok("inspect", f"{kind}.h5").out, rf"train/y.*{code}")
+        self.run_fails(2, "import", "csv", "numbers.csv", "--target=3", "--target-type=text", "-o", "x.h5",
+                       parts=["'text' is not one of auto, class or value"])
 
     def test_training_prints_a_line_an_epoch_and_where_everything_is(self):
         for ranks in (0, 1, 2, 3):
