@@ -104,7 +104,8 @@ int nn__cli_main(int argc, char **argv) {
   const int count = argc > 0 ? argc - 1 : 0;
   nn_status status = nn__arguments_parse(count, argv + (argc > 0), &arguments);
   const int launcher_rank = nn_launcher_rank();
-  if (launcher_rank >= 0 && (status != NN_OK || wants_all_ranks(&arguments))) {
+  call.launched = launcher_rank >= 0;
+  if (call.launched && (status != NN_OK || wants_all_ranks(&arguments))) {
     status = nn_comm_open(&call.comm);
     if (status == NN_OK) status = share_arguments(&call, &block, &list);
     if (status == NN_OK) {

@@ -82,10 +82,12 @@ const char *nn__closest_word(const char *typed, const char *const *words);
 struct nn__call {
   const nn__arguments *arguments;
   nn_comm *comm; /**< NULL where MPI was not started; a command may open it */
+  bool launched; /**< by mpirun or srun; to be asked before MPI starts, which sets the same environment variables */
   int argc;      /**< as typed, with the program's name */
   char *const *argv;
-  nn_log *log;           /**< set by training, for the closing error; destroyed by nn__cli_main() */
-  nn_text continue_with; /**< the command that continues a run that ended early; empty: none */
+  nn_log *log;                       /**< set by training, for the closing error; destroyed by nn__cli_main() */
+  const volatile sig_atomic_t *stop; /**< set where a signal asks for the end */
+  nn_text continue_with;             /**< the command that continues a run that ended early; empty: none */
 };
 
 nn_status nn__train_run(nn__call *call);

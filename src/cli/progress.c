@@ -157,9 +157,9 @@ void nn__progress_start(nn__progress *progress, nn_log *log, int mode, bool quie
   *progress = (nn__progress){.log = log, .terminal = {.file = -1}, .stream = stdout, .clock = nn_seconds};
   progress->utf8 = locale_is_utf8();
   progress->last_line = progress->clock();
-  if (quiet || mode == NN_PROGRESS_OFF) return;
+  if (mode == NN_PROGRESS_OFF) return;
   progress->style = NN__PROGRESS_LINES;
-  if (mode == NN_PROGRESS_LINES) return;
+  if (quiet || mode == NN_PROGRESS_LINES) return; /* a quiet log still writes its file */
   progress->terminal = nn__terminal_find(launched);
   if (progress->terminal.file < 0 && mode != NN_PROGRESS_BAR) return;
   progress->style = NN__PROGRESS_BAR;

@@ -84,7 +84,7 @@ static nn_status dry_run(nn__call *call, nn_config *config, const nn_registry *r
 static void describe_again(const nn__call *call, nn_text *out) {
   const char *group = getenv("PMIX_NAMESPACE"); /* srun names it "slurm.pmix.JOB.STEP" */
   const bool srun = group != NULL && strncmp(group, "slurm.", 6) == 0;
-  if (nn_launcher_rank() >= 0) nn_text_add(out, srun ? "srun -n %d " : "mpirun -np %d ", nn_comm_size(call->comm));
+  if (call->launched) nn_text_add(out, srun ? "srun -n %d " : "mpirun -np %d ", nn_comm_size(call->comm));
   bool options_end = false;
   for (int i = 0; i < call->argc; i++) {
     options_end = options_end || (i > 0 && strcmp(call->argv[i], "--") == 0);
@@ -135,12 +135,12 @@ static void print_result(nn_log *log, const nn_train_result *result) {
   nn_text line = {0};
   if (result->was_finished)
     nn_log_info(log,
-                "%s is finished after %llu epochs: nothing to do (a higher train.epochs continues it, --restart "
+                "%s is finished after %llu epoch%s: nothing to do (a higher train.epochs continues it, --restart "
                 "starts over)",
-                result->run_folder, (unsigned long long)result->epochs);
+                result->run_folder, (unsigned long long)result->epochs, result->epochs == 1 ? "" : "s");
   else
-    nn_log_info(log, "%s after %llu epochs, %llu steps", result->stopped_early ? "stopped early" : "finished",
-                (unsigned long long)result->epochs, (unsigned long long)result->steps);
+    nn_log_info(log, "%s after %llu epoch%s, %llu steps", result->stopped_early ? "stopped early" : "finished",
+                (unsigned long long)result->epochs, result->epochs == 1 ? "" : "s", (unsigned long long)result->steps);
   if (!isnan(result->test.loss)) {
     nn__metrics_text(&line, "", &result->test);
     if (nn_text_status(&line) == NN_OK) nn_log_info(log, "test:        %s", line.at);
@@ -166,9 +166,9 @@ static nn_status train(nn__call *call, nn_config *config, const nn_registry *reg
   NN_TRY(nn_comm_agree(call->comm, nn_log_create(rank, quiet, &call->log)));
   nn__progress progress;
   nn_train_result result = {0};
-  nn__progress_start(&progress, call->log, config->run.progress, quiet || rank > 0, nn_launcher_rank() >= 0);
+  nn__progress_start(&progress, call->log, config->run.progress, quiet, call->launched);
   const nn_train_options options = {.restart = nn__option_given(call->arguments, "restart"),
-                                    .stop = nn__signals_watch(),
+                                    .stop = call->stop,
                                     .observer = nn__progress_observer(&progress)};
   const nn_status status = nn_train(call->comm, config, registry, &options, call->log, &result);
   nn__progress_end(&progress);
@@ -195,6 +195,8 @@ nn_status nn__train_run(nn__call *call) {
   if (nn__option_given(arguments, "version") || nn__option_given(arguments, "help-config")) return print_text(call);
   planned plan = {0};
   NN_TRY(read_planned(call, &plan));
+  /* from here on: a signal during a long start must not end the process where the job wants a clean stop */
+  if (!nn__option_given(arguments, "dry-run")) call->stop = nn__signals_watch();
   nn_registry registry = {0};
   nn_registry_fill(&registry);
   nn_config *config = NULL;

@@ -147,13 +147,14 @@ class Stopping(program.TestCase):
         (self.folder / "flowers.yaml").write_text(CONFIG, encoding="utf-8")
         self.run_ok("import", "csv", "flowers.csv", "--target", "kind", "-o", "flowers.h5")
 
-    def start(self, ranks, *more):
+    def start(self, ranks, name="a b"):
         """A training that would take very long, running."""
-        words = command("flowers.yaml", "--set", "train.epochs=1000000", "--set", "run.name=a b", *more, ranks=ranks)
+        self.name = name
+        words = command("flowers.yaml", "--set", "train.epochs=1000000", "--set", f"run.name={self.name}", ranks=ranks)
         running = subprocess.Popen(words, cwd=self.folder, env=environment(), stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True)
         self.addCleanup(running.kill)
-        csv, end = self.folder / "runs/a b/metrics.csv", time.monotonic() + program.TIMEOUT
+        csv, end = self.folder / f"runs/{name}/metrics.csv", time.monotonic() + program.TIMEOUT
         while not (csv.is_file() and csv.read_text().count("\n") > 3):
             self.assertLess(time.monotonic(), end)
             self.assertIsNone(running.poll(), running.communicate() if running.poll() is not None else "")
@@ -163,14 +164,14 @@ class Stopping(program.TestCase):
     def test_a_wish_to_stop_saves_and_says_how_to_continue(self):
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             with self.subTest(signal=number):
-                running = self.start(0, "--restart")
+                running = self.start(0, f"signal {number:d}")
                 running.send_signal(number)
                 _, err = running.communicate(timeout=program.TIMEOUT)
                 self.assertEqual(running.returncode, 85, err)
                 again = err.splitlines()[-1]
                 self.assertRegex(again, r"^nnmpi: to continue the run: \S+ flowers\.yaml --set train\.epochs=1000000 "
-                                        r"--set 'run\.name=a b'$")
-                self.assertEqual(json.loads((self.folder / "runs/a b/summary.json").read_text())["exit_code"], 85)
+                                        rf"--set 'run\.name={self.name}'$")
+                self.assertEqual(json.loads((self.folder / f"runs/{self.name}/summary.json").read_text())["exit_code"], 85)
 
     def test_the_command_that_continues_works(self):
         running = self.start(0)
