@@ -33,10 +33,10 @@ static void durations_read_naturally(void **state) {
   static const struct {
     double seconds;
     const char *text;
-  } cases[] = {{0.00012, "0.1 ms"},    {0.0421, "42 ms"},    {0.42, "0.4 s"},        {9.94, "9.9 s"},
-               {9.96, "10 s"},         {59.4, "59 s"},       {59.6, "1 min 00 s"},   {125, "2 min 05 s"},
-               {3599.7, "1 h 00 min"}, {7260, "2 h 01 min"}, {4 * 86400, "4 d 0 h"}, {NAN, "?"},
-               {INFINITY, "?"}};
+  } cases[] = {{0.00012, "0.12 ms"}, {0.0078, "7.8 ms"},     {0.0421, "42 ms"},    {0.42, "0.4 s"},
+               {9.94, "9.9 s"},      {9.96, "10 s"},         {59.4, "59 s"},       {59.6, "1 min 00 s"},
+               {125, "2 min 05 s"},  {3599.7, "1 h 00 min"}, {7260, "2 h 01 min"}, {4 * 86400, "4 d 0 h"},
+               {NAN, "?"},           {INFINITY, "?"}};
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     nn_text text = {0};

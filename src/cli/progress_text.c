@@ -52,7 +52,7 @@ void nn__duration_text(nn_text *out, double seconds) {
   }
   const unsigned long whole = (unsigned long)(seconds + 0.5);
   if (seconds < 0.00995)
-    nn_text_add(out, "%.1f ms", seconds * 1e3);
+    nn_text_add(out, "%.2g ms", seconds * 1e3);
   else if (seconds < 0.0995)
     nn_text_add(out, "%.0f ms", seconds * 1e3);
   else if (seconds < 9.95)

@@ -177,11 +177,12 @@ class Stopping(program.TestCase):
         running = self.start(0)
         running.send_signal(signal.SIGTERM)
         _, err = running.communicate(timeout=program.TIMEOUT)
-        again = err.splitlines()[-1].split(": ", 2)[2].replace("train.epochs=1000000", "train.epochs=1")
+        reached = json.loads((self.folder / "runs/a b/summary.json").read_text())["epochs"]
+        again = err.splitlines()[-1].split(": ", 2)[2].replace("epochs=1000000", f"epochs={reached + 2}")
         done = subprocess.run(again, shell=True, cwd=self.folder, env=environment(), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=program.TIMEOUT, check=False)
         self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertIn("continued at epoch", done.stdout)
+        self.assertIn(f"continued at epoch {reached + 1}", done.stdout)
 
     def test_mpirun_passes_usr1_on_to_all_ranks(self):
         running = self.start(2)
