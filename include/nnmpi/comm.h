@@ -25,6 +25,9 @@ int nn_comm_node_index(const nn_comm *comm); /**< which node, numbered by its lo
 int nn_comm_node_count(const nn_comm *comm);
 const char *nn_comm_host(const nn_comm *comm);
 const char *nn_comm_library(const nn_comm *comm); /**< "Open MPI v4.1.4": first line of the library's version */
+/** The same without a process group: MPI allows this question before it is started. `buffer` needs 96 bytes; returns
+ *  it. Local. */
+char *nn_comm_library_text(char buffer[96]);
 
 /** True where the environment says that a launcher (mpirun, srun) started this process; callable before
  *  nn_comm_open(). Without one, login nodes are spared MPI_Init. Local. */

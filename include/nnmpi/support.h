@@ -145,8 +145,10 @@ void nn_log_write(nn_log *log, nn_log_level level, const char *format, ...) __at
 #define nn_log_info(log, ...) nn_log_write(log, NN_LOG_INFO, __VA_ARGS__)
 #define nn_log_warn(log, ...) nn_log_write(log, NN_LOG_WARN, __VA_ARGS__)
 
-/** A progress bar owns the last line of a terminal: told before each line, so that it can make room. */
-void nn_log_set_before_line(nn_log *log, void (*before)(void *context), void *context);
+/** A progress bar owns the last line of a terminal: told before each line, so that it can make room. Lines of level
+ *  NN_LOG_INFO go to standard output, the others to standard error. */
+typedef void (*nn_log_before)(void *context, nn_log_level level);
+void nn_log_set_before_line(nn_log *log, nn_log_before before, void *context);
 
 /* ---- memory ------------------------------------------------------------------------------- */
 

@@ -31,12 +31,13 @@ static nn_status find_nodes(nn_comm *comm) {
   return NN_OK;
 }
 
-static void describe_library(nn_comm *comm) {
+char *nn_comm_library_text(char buffer[96]) {
   char text[MPI_MAX_LIBRARY_VERSION_STRING];
   int length = 0;
   if (MPI_Get_library_version(text, &length) != MPI_SUCCESS) strcpy(text, "unknown MPI");
   text[strcspn(text, ",\n")] = '\0';
-  snprintf(comm->library, sizeof comm->library, "%.*s", (int)sizeof comm->library - 1, text);
+  snprintf(buffer, 96, "%.95s", text);
+  return buffer;
 }
 
 nn_status nn_comm_open(nn_comm **out) {
@@ -54,7 +55,7 @@ nn_status nn_comm_open(nn_comm **out) {
   if (status == NN_OK) {
     MPI_Comm_rank(comm->world, &comm->rank);
     MPI_Comm_size(comm->world, &comm->size);
-    describe_library(comm);
+    nn_comm_library_text(comm->library);
     status = find_nodes(comm);
   }
   if (status != NN_OK) {

@@ -10,7 +10,7 @@ struct nn_log {
   int rank;
   bool quiet;
   FILE *file;
-  void (*before)(void *context);
+  nn_log_before before;
   void *context;
 };
 
@@ -40,7 +40,7 @@ nn_status nn_log_to_file(nn_log *log, const char *path) {
   return NN_OK;
 }
 
-void nn_log_set_before_line(nn_log *log, void (*before)(void *context), void *context) {
+void nn_log_set_before_line(nn_log *log, nn_log_before before, void *context) {
   if (log == NULL) return;
   log->before = before;
   log->context = context;
@@ -67,7 +67,7 @@ void nn_log_write(nn_log *log, nn_log_level level, const char *format, ...) {
   va_end(arguments);
   if (log->file != NULL) write_to_file(log->file, prefixes[level], text);
   if (log->rank != 0 || (log->quiet && level == NN_LOG_INFO)) return;
-  if (log->before != NULL) log->before(log->context);
+  if (log->before != NULL) log->before(log->context, level);
   FILE *stream = level == NN_LOG_INFO ? stdout : stderr;
   if (level == NN_LOG_INFO)
     fprintf(stream, "%s\n", text);

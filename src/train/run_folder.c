@@ -99,6 +99,9 @@ static nn_status restore(nn__trainer *t) {
   NN_TRY(nn_checkpoint_restore(t->found, t->model, t->params, t->optim));
   t->progress = *nn_checkpoint_progress(t->found);
   t->saved_step = t->progress.step;
+  NN_TRY(nn_checkpoint_path(t->result->run_folder, t->progress.step, &path));
+  snprintf(t->result->checkpoint, sizeof t->result->checkpoint, "%s", path);
+  nn_free(path);
   NN_TRY(path_in(t, "history.h5", &path));
   /* the checkpoint's rows first: history.h5 may be older or newer, and adds the steps */
   nn_status status = nn_checkpoint_read_epochs(t->found, t->history);
@@ -138,7 +141,8 @@ nn_status nn__run_resume(nn__trainer *t) {
   NN_TRY(nn_comm_broadcast(t->comm, t->params, t->param_count * sizeof(float)));
   for (int s = 0; s < nn_optim_slot_count(t->optim); s++)
     NN_TRY(nn_comm_broadcast(t->comm, nn_optim_slot(t->optim, s), t->param_count * sizeof(float)));
-  nn_log_info(t->log, "continued at epoch %" PRIu64 ", step %" PRIu64, t->progress.epoch + 1, t->progress.step);
+  if (!t->progress.stopped_early && t->progress.epoch < (uint64_t)t->config->train.epochs)
+    nn_log_info(t->log, "continued at epoch %" PRIu64 ", step %" PRIu64, t->progress.epoch + 1, t->progress.step);
   return NN_OK;
 }
 

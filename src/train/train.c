@@ -141,7 +141,8 @@ static nn_status finish_epoch(nn__trainer *t) {
 
 static nn_status loop(nn__trainer *t) {
   const uint64_t epochs = (uint64_t)t->config->train.epochs;
-  if (root(t) && t->progress.step == 0) NN_TRY(nn_history_weights(t->history, 0, t->params));
+  const bool first = root(t) && t->progress.step == 0;
+  NN_TRY(nn_comm_agree(t->comm, first ? nn_history_weights(t->history, 0, t->params) : NN_OK));
   t->last_saved = t->last_history = nn_seconds();
   while (t->progress.epoch < epochs && !t->progress.stopped_early) {
     NN_TRY(run_steps(t));
