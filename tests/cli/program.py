@@ -49,7 +49,7 @@ class TestCase(unittest.TestCase):
     """A test with a folder of its own, `self.folder`, in which the program runs."""
 
     def setUp(self):
-        temporary = tempfile.TemporaryDirectory(prefix="nnmpi-test-")
+        temporary = tempfile.TemporaryDirectory(prefix="nnmpi-cli-")
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
 
