@@ -95,6 +95,10 @@ static void folders_are_made_with_their_parents(void **state) {
   assert_int_equal(nn_directory_create(in_folder("p/q/r")), NN_OK);
   assert_int_equal(entries(in_folder("p/q")), 1);
   assert_int_equal(nn_directory_create(in_folder("a/b")), NN_ERR_IO); /* "a" is a file */
+  assert_int_equal(nn_directory_create_for(in_folder("s/t/file")), NN_OK);
+  assert_int_equal(entries(in_folder("s/t")), 0);
+  assert_int_equal(nn_directory_create_for("file"), NN_OK);
+  assert_int_equal(nn_directory_create_for("/file"), NN_OK);
 }
 
 static void the_log_writes_to_its_file(void **state) {

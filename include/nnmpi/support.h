@@ -180,6 +180,8 @@ nn_status nn_file_read(const char *path, size_t limit, char **out, size_t *count
 
 /** mkdir -p. */
 nn_status nn_directory_create(const char *path);
+/** The folder that is to hold the file `path`. */
+nn_status nn_directory_create_for(const char *path);
 
 /* ---- time --------------------------------------------------------------------------------- */
 

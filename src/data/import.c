@@ -12,6 +12,11 @@ nn_status nn__import_begin(nn_h5_image **out) {
   return status;
 }
 
+nn_status nn__import_save(nn_h5_image *image, const char *path) {
+  NN_TRY(nn_directory_create_for(path));
+  return nn_h5_image_save(image, path);
+}
+
 nn_status nn__import_input(nn_status status) {
   return status == NN_ERR_IO ? NN_FAIL(NN_ERR_DATA, "%s", nn_error_last()->message) : status;
 }

@@ -13,6 +13,9 @@ enum { NN__IMPORT_DEFLATE = 0, NN__IMPORT_PIECE = 1 << 22 /**< bytes handled at 
 /** An image with what every data set of ours says about itself. */
 nn_status nn__import_begin(nn_h5_image **out);
 
+/** Puts the file in place; makes the folder for it. */
+nn_status nn__import_save(nn_h5_image *image, const char *path);
+
 /** A failure to read an input is one of the data, not of the run's files. */
 nn_status nn__import_input(nn_status status);
 

@@ -114,7 +114,7 @@ static nn_status write_all(const char *output, const nn__csv_table *t, const nn_
   NN_TRY(nn__import_begin(&image));
   NN_TRY_DONE(write_names(image, t, target));
   for (int set = 0; set < NN_SET_COUNT; set++) NN_TRY_DONE(write_set(image, t, target, (nn_set)set, d));
-  NN_TRY_DONE(nn_h5_image_save(image, output));
+  NN_TRY_DONE(nn__import_save(image, output));
 done:
   nn_h5_image_destroy(&image);
   return status;

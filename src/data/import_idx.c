@@ -307,7 +307,7 @@ nn_status nn_import_idx(const nn_import_idx_options *options, nn_text *summary) 
   nn_text_add(summary, "%s:\n", options->output);
   NN_TRY_DONE(import_set(image, "train", options->images, options->labels, &train, NULL, summary));
   if (test) NN_TRY_DONE(import_set(image, "test", options->test_images, options->test_labels, &other, &train, summary));
-  NN_TRY_DONE(nn_h5_image_save(image, options->output));
+  NN_TRY_DONE(nn__import_save(image, options->output));
   NN_TRY_DONE(nn_text_status(summary));
 done:
   nn_h5_image_destroy(&image);

@@ -30,15 +30,25 @@ static nn_status write_all(int file, const nn_bytes *parts, size_t part_count, c
   return NN_OK;
 }
 
+/* The folder that holds a file, for nn_free(). */
+static nn_status folder_of(const char *path, char **out) {
+  const char *slash = strrchr(path, '/');
+  if (slash == NULL) return nn_string_copy(".", out);
+  return nn_string_format(out, "%.*s", (int)(slash == path ? 1 : slash - path), path);
+}
+
+nn_status nn_directory_create_for(const char *path) {
+  char *folder = NULL;
+  NN_TRY(folder_of(path, &folder));
+  const nn_status status = nn_directory_create(folder);
+  nn_free(folder);
+  return status;
+}
+
 /* A rename is durable only when the directory that holds it is. */
 static nn_status sync_directory_of(const char *path) {
   char *folder = NULL;
-  NN_TRY(nn_string_copy(path, &folder));
-  char *slash = strrchr(folder, '/');
-  if (slash == NULL)
-    strcpy(folder, "."); /* a file name has at least one character */
-  else
-    slash[slash == folder] = '\0';
+  NN_TRY(folder_of(path, &folder));
   nn_status status = NN_OK;
   const int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   /* some file systems cannot sync a directory: EINVAL is their way to say so */

@@ -221,7 +221,8 @@ nn_status nn_predict_file(nn_comm *comm, const char *checkpoint, const char *dat
   const size_t rows = (count + whole_rounds - 1) / whole_rounds * whole_rounds;
   NN_TRY_DONE(nn_comm_agree(comm, nn_alloc(rows * j.task.width, sizeof(float), "all predictions", &all)));
   NN_TRY_DONE(predict_all(&j, all));
-  if (nn_comm_rank(comm) == 0)
+  if (nn_comm_rank(comm) == 0) status = nn_directory_create_for(output);
+  if (nn_comm_rank(comm) == 0 && status == NN_OK)
     status = ends_with(output, ".csv") ? write_csv(&j, all, count, output) : write_h5(&j, all, count, output);
   NN_TRY_DONE(nn_comm_agree(comm, status));
   nn_text_add(out, "%s: predictions for %zu samples\n", output, count);
