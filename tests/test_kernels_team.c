@@ -85,12 +85,12 @@ static void products_start_no_threads_beyond_the_team(void **state) {
   const int before = threads_of_this_process();
   assert_true(before >= 1);
   nn_team_run(1, multiply, &x);
-  assert_int_equal(threads_of_this_process(), before);
+  assert_true(threads_of_this_process() <= before); /* fewer: those of a larger team before end when they like */
   nn_team_run(3, multiply, &x);
   const int with_three = threads_of_this_process();
   assert_true(with_three <= (before > 3 ? before : 3));
   for (int i = 0; i < 10; i++) nn_team_run(i % 2 == 0 ? 1 : 3, multiply, &x);
-  assert_int_equal(threads_of_this_process(), with_three);
+  assert_true(threads_of_this_process() <= with_three);
   nn_test_free(x.a, SIDE * SIDE), nn_test_free(x.b, SIDE * SIDE), nn_test_free(x.c, SIDE * SIDE);
 }
 
