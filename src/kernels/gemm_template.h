@@ -28,8 +28,7 @@ NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool maske
     const float *from = c + (size_t)i * ldc + v * LANES;
     sum[i][v] = !add ? V_ZERO : masked && v == vectors - 1 ? V_LOAD_M(from, m) : V_LOAD(from);
   }
-  if (t->next_c != NULL)
-    NN__EACH_ROW NN__EACH_VECTOR __builtin_prefetch(t->next_c + (size_t)i * ldc + v * LANES, 1);
+  if (t->next_c != NULL) NN__EACH_ROW NN__EACH_VECTOR __builtin_prefetch(t->next_c + (size_t)i * ldc + v * LANES, 1);
   /* Five pointers, each for three rows, so that addresses fit the registers. */
   const float *a = t->a, *b = t->b;
   const float *a3 = a + 3 * lda, *a6 = a3 + 3 * lda, *a9 = a6 + 3 * lda, *a12 = a9 + 3 * lda;
