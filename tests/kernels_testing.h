@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -33,6 +34,24 @@ static inline void nn_test_same_bits(const char *what, size_t count, const float
     if (memcmp(expected + i, actual + i, sizeof *actual) != 0 &&
         !(expected[i] != expected[i] && actual[i] != actual[i]))
       fail_msg("%s: element %zu of %zu is %a instead of %a", what, i, count, (double)actual[i], (double)expected[i]);
+}
+
+/** Team sizes that every kernel has to give the same bits on. */
+static const int nn_test_team_sizes[] = {1, 2, 3, 5, 8};
+enum { NN_TEST_TEAM_SIZES = sizeof nn_test_team_sizes / sizeof nn_test_team_sizes[0] };
+
+/** Floats with a canary behind them, for functions that must not write further. */
+static inline float *nn_test_floats(size_t count) {
+  void *memory = NULL;
+  assert_int_equal(nn_alloc(count + 1, sizeof(float), "test", &memory), NN_OK);
+  float *x = memory;
+  x[count] = 12345.0f;
+  return x;
+}
+
+static inline void nn_test_free(float *x, size_t count) {
+  assert_true(x[count] == 12345.0f);
+  nn_free(x);
 }
 
 #endif

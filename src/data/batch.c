@@ -7,18 +7,18 @@ static size_t below(uint32_t low, uint32_t high, uint64_t n) {
 }
 
 void nn_dataset_order(const nn_dataset *dataset, uint64_t epoch, uint32_t *order) {
-  enum { HALF = 256 /* counters drawn at once: four words each, enough for two places */ };
+  enum { HALF = 256, BOTH = 512 /* places drawn at once: two of the four words of a counter each */ };
   const size_t count = dataset->views[NN_SET_TRAIN].count;
   for (size_t i = 0; i < count; i++) order[i] = (uint32_t)i;
   if (!dataset->shuffle) return;
   const uint64_t bits = nn_random_bits(dataset->seed, NN_RANDOM_ORDER, epoch, 0);
   const uint32_t key[2] = {(uint32_t)bits, (uint32_t)(bits >> 32)};
-  uint32_t words[4 * HALF];
+  uint32_t words[4][HALF];
   /* Fisher and Yates, Durstenfeld's form, from the front: i is swapped with one of i … count − 1 */
   for (size_t i = 0; i + 1 < count; i++) {
-    const size_t draw = i % (2 * HALF), at = draw / HALF * 2 * HALF + draw % HALF;
-    if (draw == 0) nn_vector_philox(key, (uint32_t)(i / 2), 0, HALF, words);
-    const size_t j = i + below(words[at], words[at + HALF], count - i);
+    const size_t draw = i % BOTH, half = draw / HALF, at = draw % HALF;
+    if (draw == 0) nn_vector_philox(key, (uint32_t)(i / 2), 0, HALF, words[0]);
+    const size_t j = i + below(words[2 * half][at], words[2 * half + 1][at], count - i);
     const uint32_t other = order[j];
     order[j] = order[i];
     order[i] = other;

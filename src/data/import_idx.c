@@ -190,6 +190,7 @@ static nn_status copy_rows(idx *f, nn_h5_image *image, const char *name, size_t 
 
 static nn_status write_images(idx *f, nn_h5_image *image, const char *name) {
   void *buffer = NULL;
+  NN_ASSERT(f->row_bytes > 0);
   size_t piece = NN__IMPORT_PIECE / f->row_bytes + 1;
   if (piece > f->dims[0]) piece = (size_t)f->dims[0];
   NN_TRY(nn_h5_image_dataset(image, name, f->type, f->rank, f->dims, NN__IMPORT_DEFLATE));

@@ -360,6 +360,7 @@ nn_status nn_dataset_open_set(const char *file, const char *split, bool targets,
                               const nn_normalizer *normalizer, nn_dataset **out) {
   nn_dataset *d = NULL;
   NN_TRY(new_dataset(file, true, &d));
+  NN_ASSERT(d != NULL);
   d->given_normalizer = true;
   nn_status status = fill_set(d, split, targets, classes, normalizer);
   if (status == NN_OK && normalizer != NULL) {

@@ -80,7 +80,7 @@ static void draw(uint64_t seed, nn__split_use use, const share *s, uint32_t *lis
 
 nn_status nn__split(uint64_t seed, nn__split_use use, const int32_t *labels, size_t classes, size_t count,
                     size_t wanted, uint32_t *taken, uint32_t *rest) {
-  NN_ASSERT(wanted <= count && count <= UINT32_MAX);
+  NN_ASSERT(count > 0 && wanted <= count && count <= UINT32_MAX);
   nn_status status = NN_OK;
   void *shares = NULL, *list = NULL, *marks = NULL;
   if (labels == NULL) classes = 1;

@@ -1,26 +1,175 @@
 /** @file gemm.c
- *  Matrix products: a grid of tiles that depends on the sizes alone, a single-threaded dnnl_sgemm for each. */
-#include <dnnl.h>
+ *  Matrix products: who computes what, in which blocks, and what is packed. Nothing here changes a bit of the result
+ *  (gemm.h); all of it is about speed, so it may look at the number of threads. */
+#include "kernels/gemm.h"
 
-#include "nnmpi/kernels.h"
+#include "kernels/matvec.h"
 
-enum { NN__TILE_ROWS = 256, NN__TILE_COLUMNS = 512 };
+enum {
+  STEPS = 256,          /* of the summed index in a block */
+  B_FLOATS = 128 << 10, /* packed columns of B: a part of the second-level cache */
+  A_PANELS = 12,        /* panels of rows in a block: another part of it */
+  A_FLOATS = A_PANELS * (STEPS + 1) * 16,
+  DIRECT_FLOATS = 64 << 10,   /* rows of B spread over more than this miss the page tables' cache: pack them */
+  OUTSIDE_FLOATS = 256 << 10, /* C larger than this is not in the second-level cache */
+  WORK_PER_THREAD = 20000,    /* multiply-adds below which another thread costs more than it gives */
+  TRANSPOSE_COST = 6          /* of one element, in multiply-adds */
+};
+
+const nn__gemm_isa *nn__gemm_of(nn__isa isa) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (isa == NN__AVX512) return &nn__gemm_avx512;
+  if (isa == NN__AVX2) return &nn__gemm_avx2;
+#endif
+  (void)isa;
+  return &nn__gemm_portable;
+}
+
+/* True where rows this many floats apart fall into the same few sets of a cache: the low 12 bits of their addresses are
+ * nearly the same. */
+static bool collide(size_t ld) {
+  const size_t offset = ld * sizeof(float) % 4096;
+  return ld >= 1000 && (offset < 128 || offset > 4096 - 128);
+}
+
+/* ---- one thread's block -------------------------------------------------------------------------- */
+
+/* C[i0 … i1, j0 … j1] of the product. */
+typedef struct {
+  const nn__gemm_isa *isa;
+  bool ta, tb, pack_a, pack_b;
+  bool fetch; /* C is fetched into the cache ahead of its use */
+  size_t i0, i1, j0, j1, k;
+  const float *a, *b;
+  float *c;
+  size_t lda, ldb, ldc;
+} block;
+
+/* Floats from one packed panel to the next: a little more than it has, or the panels would share the same cache sets.
+ */
+static size_t panel_stride(size_t width, size_t steps) {
+  return width * (steps + 1);
+}
+
+static size_t divide_up(size_t a, size_t b) {
+  return (a + b - 1) / b;
+}
+static size_t at_most(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
+/* Parts of about equal size: `count` things in steps of at most `most`. */
+static size_t even_step(size_t count, size_t most) {
+  return divide_up(count, divide_up(count, most));
+}
+
+/* Panels of B, one after the other, [steps, columns of a panel] each. */
+static void pack_b(const block *w, size_t j, size_t columns, size_t p, size_t steps, float *out) {
+  const size_t wide = w->isa->columns;
+  if (!w->tb) {
+    w->isa->copy(columns, steps, w->b + p * w->ldb + j, w->ldb, out, wide, wide, panel_stride(wide, steps));
+    return;
+  }
+  for (size_t at = 0; at < columns; at += wide, out += panel_stride(wide, steps))
+    w->isa->transpose(at_most(columns - at, wide), steps, w->b + (j + at) * w->ldb + p, w->ldb, out, wide);
+}
+
+/* Panels of A, one after the other, [steps, a_stride] each, of `high` rows but for the last. */
+static void pack_a(const block *w, size_t i, size_t rows, size_t high, size_t p, size_t steps, float *out) {
+  const size_t stride = w->isa->a_stride;
+  if (w->ta) {
+    w->isa->copy(rows, steps, w->a + p * w->lda + i, w->lda, out, high, stride, panel_stride(stride, steps));
+    return;
+  }
+  for (size_t at = 0; at < rows; at += high, out += panel_stride(stride, steps))
+    w->isa->transpose(at_most(rows - at, high), steps, w->a + (i + at) * w->lda + p, w->lda, out, stride);
+}
+
+/* Rows [i, i + rows) times columns [j, j + columns), steps [p, p + steps), in tiles of `high` rows. */
+static void multiply(const block *w, size_t i, size_t rows, size_t high, size_t j, size_t columns, size_t p,
+                     size_t steps, const float *packed_a, const float *packed_b) {
+  const nn__gemm_isa *isa = w->isa;
+  nn__tile tile = {.k = steps, .add = p > 0, .ldc = w->ldc, .a_by_rows = !w->ta && !w->pack_a};
+  tile.lda = w->pack_a ? isa->a_stride : w->lda;
+  tile.ldb = w->pack_b ? isa->columns : w->ldb;
+  for (size_t across = 0; across < columns; across += isa->columns) {
+    tile.b = w->pack_b ? packed_b + across / isa->columns * panel_stride(isa->columns, steps)
+                       : w->b + p * w->ldb + j + across;
+    const size_t beside = across + isa->columns < columns ? across + isa->columns : 0;
+    const float *panel = packed_a;
+    for (size_t down = 0; down < rows; down += high, panel += panel_stride(isa->a_stride, steps)) {
+      const size_t row = i + down;
+      tile.a = w->pack_a ? panel : w->ta ? w->a + p * w->lda + row : w->a + row * w->lda + p;
+      tile.c = w->c + row * w->ldc + j + across;
+      if (w->fetch) tile.next_c = down + high < rows ? tile.c + high * w->ldc : w->c + i * w->ldc + j + beside;
+      isa->tile(at_most(rows - down, high), at_most(columns - across, isa->columns), &tile);
+    }
+  }
+}
+
+static void compute(const block *w) {
+  /* On the stack: a step allocates nothing. */
+  float packed_b[B_FLOATS] __attribute__((aligned(64)));
+  float packed_a[A_FLOATS] __attribute__((aligned(64)));
+  const size_t steps = even_step(w->k, STEPS);
+  const size_t wide = w->pack_b ? B_FLOATS / panel_stride(w->isa->columns, steps) * w->isa->columns : w->j1 - w->j0;
+  const size_t high = even_step(w->i1 - w->i0, A_PANELS * w->isa->rows);
+  for (size_t j = w->j0; j < w->j1; j += wide) {
+    const size_t columns = at_most(w->j1 - j, wide);
+    for (size_t p = 0; p < w->k; p += steps) {
+      const size_t now = at_most(w->k - p, steps);
+      if (w->pack_b) pack_b(w, j, columns, p, now, packed_b);
+      for (size_t i = w->i0; i < w->i1; i += high) {
+        const size_t rows = at_most(w->i1 - i, high), of_panel = even_step(rows, w->isa->rows);
+        if (w->pack_a) pack_a(w, i, rows, of_panel, p, now, packed_a);
+        multiply(w, i, rows, of_panel, j, columns, p, now, packed_a, packed_b);
+      }
+    }
+  }
+}
+
+/* ---- dividing the work ------------------------------------------------------------------------------ */
+
+/* C is cut into down × across parts, one for each thread (some threads may have none), so that the largest part, with
+ * what it packs, costs least. */
+static void choose_parts(const block *w, size_t m, size_t n, size_t threads, size_t *down, size_t *across) {
+  size_t best = SIZE_MAX;
+  *down = *across = 1;
+  for (size_t d = 1; d <= threads && d <= m; d++) {
+    const size_t a = at_most(threads / d, divide_up(n, w->isa->columns));
+    const size_t rows = divide_up(m, d), columns = divide_up(divide_up(n, w->isa->columns), a) * w->isa->columns;
+    const size_t cost = at_most(columns, n) * (rows + (w->tb ? TRANSPOSE_COST : 1)) + rows;
+    if (cost < best) best = cost, *down = d, *across = a;
+  }
+}
+
+void nn__gemm_with(const nn__gemm_isa *isa, const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n,
+                   size_t k, const float *a, const float *b, float *c) {
+  block w = {.isa = isa, .ta = ta == NN_T, .tb = tb == NN_T, .k = k, .a = a, .b = b, .c = c, .ldc = n};
+  w.lda = w.ta ? m : k;
+  w.ldb = w.tb ? k : n;
+  const size_t work = m * n * k / WORK_PER_THREAD;
+  size_t down, across;
+  choose_parts(&w, m, n, at_most((size_t)team->size, work > 1 ? work : 1), &down, &across);
+  const size_t id = (size_t)team->id;
+  if (id < down * across) {
+    const nn_team rows = {.id = (int)(id / across), .size = (int)down};
+    const nn_team columns = {.id = (int)(id % across), .size = (int)across};
+    nn_team_share(&rows, m, 1, &w.i0, &w.i1);
+    nn_team_share(&columns, n, isa->columns, &w.j0, &w.j1);
+    const size_t steps = even_step(k, STEPS);
+    w.pack_b = w.tb || (w.i1 - w.i0 > 2 * isa->rows && (steps * w.ldb > DIRECT_FLOATS || collide(w.ldb)));
+    w.fetch = (w.i1 - w.i0) * (w.j1 - w.j0) > OUTSIDE_FLOATS;
+    w.pack_a = w.j1 - w.j0 > 2 * isa->columns && collide(w.lda);
+    if (w.i1 > w.i0 && w.j1 > w.j0) compute(&w);
+  }
+  nn_team_barrier(team);
+}
 
 void nn_gemm(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n, size_t k, const float *a,
              const float *b, float *c) {
-  const size_t rows = (m + NN__TILE_ROWS - 1) / NN__TILE_ROWS, columns = (n + NN__TILE_COLUMNS - 1) / NN__TILE_COLUMNS;
-  const size_t lda = ta == NN_N ? k : m, ldb = tb == NN_N ? n : k;
-  size_t first, last;
-  nn_team_share(team, rows * columns, 1, &first, &last);
-  for (size_t tile = first; tile < last; tile++) {
-    const size_t i = tile / columns * NN__TILE_ROWS, j = tile % columns * NN__TILE_COLUMNS;
-    const size_t height = m - i < NN__TILE_ROWS ? m - i : NN__TILE_ROWS;
-    const size_t width = n - j < NN__TILE_COLUMNS ? n - j : NN__TILE_COLUMNS;
-    const dnnl_status_t status =
-        dnnl_sgemm(ta == NN_N ? 'N' : 'T', tb == NN_N ? 'N' : 'T', (dnnl_dim_t)height, (dnnl_dim_t)width, (dnnl_dim_t)k,
-                   1.0f, ta == NN_N ? a + i * lda : a + i, (dnnl_dim_t)lda, tb == NN_N ? b + j : b + j * ldb,
-                   (dnnl_dim_t)ldb, 0.0f, c + i * n + j, (dnnl_dim_t)n);
-    NN_ASSERT(status == dnnl_success);
-  }
-  nn_team_barrier(team);
+  if (m == 1 && tb == NN_T)
+    nn__row_times_transposed(team, n, k, a, b, c);
+  else
+    nn__gemm_with(nn__gemm_of(nn__isa_best()), team, ta, tb, m, n, k, a, b, c);
 }

@@ -1,0 +1,46 @@
+/** @file matvec.c
+ *  A product of one row with a transposed matrix: dot products along the rows of both, with nothing to pack. */
+#include "kernels/matvec.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LANES = 16, TOGETHER = 4, ROWS_PER_THREAD_WORK = 20000 };
+
+/* `rows` (a constant) dot products at once: enough independent chains to fill the pipeline. */
+NN__BODY void dot_group(const int rows, size_t k, const float *a, const float *b, float *c) {
+  float sum[TOGETHER][LANES] = {{0.0f}};
+  size_t p = 0;
+  for (; p + LANES <= k; p += LANES) {
+    _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++) {
+      const float *row = b + (size_t)i * k + p;
+      NN__ELEMENTS
+      for (int l = 0; l < LANES; l++) sum[i][l] = fmaf(a[p + (size_t)l], row[l], sum[i][l]);
+    }
+  }
+  for (int i = 0; i < rows; i++) {
+    for (size_t l = 0; p + l < k; l++) sum[i][l] = fmaf(a[p + l], b[(size_t)i * k + p + l], sum[i][l]);
+    for (int half = LANES / 2; half > 0; half /= 2) {
+      NN__ELEMENTS
+      for (int l = 0; l < half; l++) sum[i][l] += sum[i][l + half];
+    }
+    c[i] = sum[i][0];
+  }
+}
+
+NN__BODY void nn__dot_rows_body(size_t n, size_t k, const float *a, const float *b, float *c) {
+  size_t j = 0;
+  for (; j + TOGETHER <= n; j += TOGETHER) dot_group(TOGETHER, k, a, b + j * k, c + j);
+  for (; j < n; j++) dot_group(1, k, a, b + j * k, c + j);
+}
+NN__CLONES(void, nn__dot_rows, (size_t n, size_t k, const float *a, const float *b, float *c), (n, k, a, b, c))
+
+void nn__row_times_transposed(const nn_team *team, size_t n, size_t k, const float *a, const float *b, float *c) {
+  size_t first = 0, last = n;
+  if (n * k >= ROWS_PER_THREAD_WORK)
+    nn_team_share(team, n, 16, &first, &last);
+  else if (team->id != 0)
+    last = 0;
+  if (last > first) nn__dot_rows(last - first, k, a, b + first * k, c + first);
+  nn_team_barrier(team);
+}

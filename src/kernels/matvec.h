@@ -1,0 +1,15 @@
+/** @file matvec.h
+ *  A product of one row: no panel of it is worth packing. */
+#ifndef NNMPI_KERNELS_MATVEC_H
+#define NNMPI_KERNELS_MATVEC_H
+
+#include "kernels/clones.h"
+#include "nnmpi/kernels.h"
+
+/** c[j] = sum over p of a[p] b[j k + p], j < n. Sixteen chains of fused multiply-adds per element, over p ≡ l mod 16,
+ *  added pairwise: not the order of nn__gemm_with(), but three times as fast. */
+void nn__row_times_transposed(const nn_team *team, size_t n, size_t k, const float *a, const float *b, float *c);
+
+NN__DECLARE_CLONES(void, nn__dot_rows, (size_t n, size_t k, const float *a, const float *b, float *c))
+
+#endif
