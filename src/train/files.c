@@ -24,12 +24,26 @@ static void job_close(job *j) {
   nn_trained_destroy(&j->trained);
 }
 
+/* Classes are numbers in the file and in the network: the same number must mean the same class. */
+static nn_status same_classes(const nn_target_info *here, const nn_target_info *trained, const char *data) {
+  if (here->names == NULL || trained->names == NULL) return NN_OK;
+  for (size_t c = 0; c < here->width && c < trained->width; c++)
+    if (strcmp(here->names[c], trained->names[c]) != 0)
+      return NN_FAIL(
+          NN_ERR_DATA,
+          "%s: class %zu is '%s', but '%s' to the network: give the classes the same numbers (class_names) as in "
+          "the data set that it was trained on",
+          data, c, here->names[c], trained->names[c]);
+  return NN_OK;
+}
+
 /* What this rank does alone before memory is shared. */
 static nn_status job_begin(job *j, const char *checkpoint, const char *data, const char *split, bool targets) {
   NN_TRY(nn_trained_load(checkpoint, &j->trained));
   const nn_target_info *target = &j->trained->target;
   NN_TRY(nn_dataset_open_set(data, split, targets, target->classes ? target->width : 0, &j->trained->normalizer,
                              &j->dataset));
+  if (targets) NN_TRY(same_classes(nn_dataset_target(j->dataset), target, data));
   char wants[96], has[96];
   const nn_shape *shape = nn_dataset_shape(j->dataset);
   if (nn_shape_size(shape) != nn_shape_size(&j->trained->shape))

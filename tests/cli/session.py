@@ -51,6 +51,13 @@ class Session(program.TestCase):
         for part in ["48", "12", "daisy", "rose", "tulip"]:
             self.assertIn(part, text)
 
+    def test_classes_in_another_order_are_refused(self):
+        self.run_ok("flowers.yaml")
+        table = (self.folder / "flowers.csv").read_text(encoding="utf-8").replace("rose", "aster")
+        (self.folder / "other.csv").write_text(table, encoding="utf-8")
+        self.run_ok("import", "csv", "other.csv", "--target", "kind", "-o", "other.h5")
+        self.run_fails(4, "evaluate", self.best, "other.h5", parts=["other.h5: class 0 is 'aster', but 'daisy'"])
+
     def test_numbers_are_classes_or_values_as_is_said(self):
         write_numbers(self.folder / "numbers.csv")
         for kind, code in [("class", "int"), ("value", "float")]:
