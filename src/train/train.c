@@ -66,14 +66,14 @@ static void save_if_due(nn__trainer *t, double now) {
 static nn_status run_steps(nn__trainer *t) {
   const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
   const uint64_t epoch = t->progress.epoch;
+  const double begin = nn_seconds();
   nn_dataset_order(t->dataset, epoch, t->order);
-  t->epoch_seconds = 0;
   t->epoch_first = t->progress.position;
   while (t->progress.position < samples) {
     const double start = nn_seconds();
     NN_TRY(nn__train_step(t, epoch));
     const double now = nn_seconds();
-    t->epoch_seconds += now - start;
+    t->epoch_seconds = now - begin;
     if (root(t)) {
       record_step(t, now - start);
       tell_step(t, now);
