@@ -22,8 +22,8 @@ enum {
 };
 
 enum {
-  NN__PROGRAM_BYTES = 40 << 20, /* a rank's program, libraries and MPI without any of our memory */
-  NN__EVAL_ROWS = 256           /* samples of a block of evaluation: a constant, so that blocks never depend on ranks */
+  NN__PROGRAM_BYTES = 40 << 20,   /* a rank's program, libraries and MPI without any of our memory */
+  NN__EVAL_ROWS = NN_PREDICT_ROWS /* samples of a block of evaluation: a constant, never depending on ranks */
 };
 
 /* What is wanted of the network's outputs for a data set: loss, metrics. */
