@@ -304,14 +304,19 @@ static void every_damaged_byte_and_length_of_a_saved_file_is_noticed(void **stat
     assert_fails(nn_h5_load_checked(s->path, NN_ERR_CHECKPOINT, &loaded, &loaded_count), NN_ERR_CHECKPOINT, "bad.h5",
                  "truncated");
   }
-  memcpy(damaged, bytes, count); /* something behind the trailer is not ours either */
   char *longer = malloc(count + 1);
   assert_non_null(longer);
   memcpy(longer, bytes, count);
-  longer[count] = 0;
+  longer[count] = 0; /* something behind the trailer is not ours either */
   write_whole(at(s, "bad.h5"), longer, count + 1);
   assert_fails(nn_h5_load_checked(s->path, NN_ERR_CHECKPOINT, &loaded, &loaded_count), NN_ERR_CHECKPOINT, "bad.h5");
   free(longer);
+  memmove(damaged, bytes + 100, count - 100); /* a hole in front of a good trailer */
+  write_whole(at(s, "bad.h5"), damaged, count - 100);
+  char lengths[64];
+  snprintf(lengths, sizeof lengths, "has %zu bytes where %zu were written", count - 100, count);
+  assert_fails(nn_h5_load_checked(s->path, NN_ERR_CHECKPOINT, &loaded, &loaded_count), NN_ERR_CHECKPOINT, "bad.h5",
+               lengths);
   assert_null(loaded);
   free(damaged);
   nn_free(bytes);

@@ -78,6 +78,23 @@ static void chunks_are_put_together_at_every_edge(void **state) {
   close_all(&file);
 }
 
+static void chunks_of_the_wrong_size_are_refused(void **state) {
+  static const char *const wrong[][2] = {{"short", "wrong size"},   {"long", "not valid"},
+                                         {"bomb", "not valid"},     {"large", "larger than"},
+                                         {"nonsense", "not valid"}, {"raw_short", "wrong size"}};
+  nn_h5_file *file = open_made(state, "chunks.h5");
+  uint8_t values[12];
+  for (size_t k = 0; k < 2; k++) {
+    memset(values, 0xee, sizeof values);
+    assert_ok(nn_h5_read_rows(file, k == 0 ? "right" : "skipped", 0, 12, values));
+    for (size_t i = 0; i < 12; i++) assert_int_equal(values[i], i);
+  }
+  for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++)
+    assert_fails(nn_h5_read_rows(file, wrong[k][0], 0, 12, values), NN_ERR_DATA, "chunks.h5", wrong[k][0], "damaged",
+                 wrong[k][1]);
+  close_all(&file);
+}
+
 static void both_kinds_of_text_are_read(void **state) {
   nn_h5_file *file = open_made(state, "usual.h5");
   static const char *const fixed[] = {"cat", "dog", "catfish"}, *const variable[] = {"Katze", "", "Größe"};
@@ -252,6 +269,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(any_byte_order_and_compression_is_read),
       cmocka_unit_test(chunks_are_put_together_at_every_edge),
+      cmocka_unit_test(chunks_of_the_wrong_size_are_refused),
       cmocka_unit_test(both_kinds_of_text_are_read),
       cmocka_unit_test(attributes_of_h5py_are_read),
       cmocka_unit_test(soft_links_inside_the_file_are_followed),

@@ -2,6 +2,7 @@
 """Write HDF5 files as users and strangers make them: h5io_strange_files.py FOLDER."""
 import os
 import sys
+import zlib
 
 import h5py
 import numpy as np
@@ -117,6 +118,22 @@ with new("texts.h5") as f:  # a hundred thousand names of one long text
     f.create_dataset("wide", data=np.array([b"a" * 70000]))
     f.create_dataset("too_much", data=["y" * 60000] * 5000, dtype=h5py.string_dtype())
 
+
+def with_chunk(f, name, stored, filter_mask=0):
+    """A dataset of 12 bytes whose only chunk is stored as these bytes."""
+    f.create_dataset(name, shape=(12,), dtype="u1", chunks=(12,), compression="gzip")
+    f[name].id.write_direct_chunk((0,), stored, filter_mask)
+
+
+with new("chunks.h5") as f:
+    with_chunk(f, "right", zlib.compress(bytes(range(12))))
+    with_chunk(f, "skipped", bytes(range(12)), filter_mask=1)
+    with_chunk(f, "short", zlib.compress(b"abc"))
+    with_chunk(f, "long", zlib.compress(bytes(100)))
+    with_chunk(f, "bomb", zlib.compress(bytes(3_000_000)))
+    with_chunk(f, "large", bytes(5000))
+    with_chunk(f, "nonsense", b"not zlib at all")
+    with_chunk(f, "raw_short", b"abc", filter_mask=1)
 with new("flipped.h5") as f:
     f.create_dataset("x", data=np.arange(1000, dtype="f4"), chunks=(1000,), fletcher32=True)
     where = f["x"].id.get_chunk_info(0).byte_offset
