@@ -106,15 +106,33 @@ static void both_kinds_of_text_are_read(void **state) {
   assert_ok(nn_h5_read_texts(file, "fixed_gzip", 10, &texts, &count));
   for (size_t i = 0; i < 3; i++) assert_string_equal(texts[i], fixed[i]);
   nn_h5_texts_free(&texts, count);
-  assert_ok(nn_h5_read_texts(file, "variable", 10, &texts, &count));
-  assert_int_equal(count, 3);
-  for (size_t i = 0; i < 3; i++) assert_string_equal(texts[i], variable[i]);
+  static const char *const stored[] = {"variable", "variable_gzip", "variable_chunks"};
+  for (size_t k = 0; k < 3; k++) {
+    assert_ok(nn_h5_read_texts(file, stored[k], 10, &texts, &count));
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < 3; i++) assert_string_equal(texts[i], variable[i]);
+    nn_h5_texts_free(&texts, count);
+  }
+  assert_ok(nn_h5_read_texts(file, "long_texts", 10, &texts, &count));
+  assert_int_equal(strlen(texts[0]), 5000);
+  assert_int_equal(strspn(texts[1], "m"), 4999);
   nn_h5_texts_free(&texts, count);
+  for (size_t k = 0; k < 2; k++) {
+    assert_ok(nn_h5_read_texts(file, k == 0 ? "unwritten_texts" : "unwritten_fixed", 10, &texts, &count));
+    for (size_t i = 0; i < 3; i++) assert_string_equal(texts[i], "");
+    nn_h5_texts_free(&texts, count);
+  }
   assert_ok(nn_h5_read_text(file, "one", 100, &text));
   assert_string_equal(text, "a single text");
   nn_free(text);
   assert_fails(nn_h5_read_texts(file, "x", 100, &texts, &count), NN_ERR_DATA, "'x' holds int64", "texts are needed");
   assert_fails(nn_h5_read_rows(file, "fixed", 0, 1, &count), NN_ERR_DATA, "'fixed' holds texts", "numbers");
+  close_all(&file);
+
+  file = open_made(state, "user_block.h5");
+  assert_ok(nn_h5_read_texts(file, "variable", 10, &texts, &count));
+  for (size_t i = 0; i < 3; i++) assert_string_equal(texts[i], variable[i]);
+  nn_h5_texts_free(&texts, count);
   close_all(&file);
 
   file = open_made(state, "texts.h5");

@@ -26,7 +26,8 @@ typedef struct reader {
   } filters[NN__H5_FILTERS_MAX];
   unsigned char *stored, *work[2]; /* a chunk as it is in the file; between two filters */
   size_t stored_room;
-  unsigned char fill[8]; /* for chunks that were never written */
+  bool numbers;          /* else texts, whose elements have any size */
+  unsigned char fill[8]; /* for chunks of numbers that were never written */
 } reader;
 
 static nn_status fail_damaged(const reader *r, const char *what) {
@@ -96,6 +97,16 @@ static void swap_bytes(unsigned char *bytes, size_t count, size_t element) {
     }
 }
 
+/* The index of chunks has a size for each, and HDF5 reads so many bytes, but tells the size that the shape implies. */
+static nn_status check_plain(const reader *r, const hsize_t *offset) {
+  unsigned skipped = 0;
+  haddr_t address = HADDR_UNDEF;
+  hsize_t bytes = 0;
+  if (H5Dget_chunk_info_by_coord(r->dataset, offset, &skipped, &address, &bytes) < 0 || bytes != r->chunk_bytes)
+    return fail_damaged(r, "a chunk has the wrong size");
+  return NN_OK;
+}
+
 /* The chunk that begins at `offset`, decoded, in the machine's byte order. */
 static nn_status fetch(reader *r, const hsize_t *offset, unsigned char **plain) {
   hsize_t bytes = 0;
@@ -104,10 +115,12 @@ static nn_status fetch(reader *r, const hsize_t *offset, unsigned char **plain) 
   if (!known && !nn__h5_said("not allocated") && !nn__h5_said("isn't defined"))
     return nn__h5_fail(r->file, "dataset '%s' cannot be read: the file is damaged%s", r->name, nn__h5_words().at);
   if (!known || bytes == 0) {
-    for (size_t i = 0; i < r->chunk_bytes; i += r->element) memcpy(r->work[0] + i, r->fill, r->element);
+    memset(r->work[0], 0, r->chunk_bytes);
+    for (size_t i = 0; r->numbers && i < r->chunk_bytes; i += r->element) memcpy(r->work[0] + i, r->fill, r->element);
     *plain = r->work[0];
     return NN_OK;
   }
+  if (r->filter_count == 0) NN_TRY(check_plain(r, offset));
   /* a compressed chunk is hardly ever longer than the plain one, and never by much */
   if (bytes > r->file->bytes || bytes > 2 * (uint64_t)r->chunk_bytes + 4096)
     return fail_damaged(r, "a chunk claims to be larger than it can be");
@@ -178,7 +191,7 @@ static nn_status read_all(reader *r, uint64_t first, uint64_t last, unsigned cha
     unsigned char *plain = NULL;
     for (int d = 0; d < r->rank; d++) offset[d] = at[d] * r->chunk[d];
     NN_TRY(fetch(r, offset, &plain));
-    if (out != NULL) scatter(r, offset, first, last, plain, out);
+    scatter(r, offset, first, last, plain, out);
     int d = r->rank - 1;
     while (d >= 0 && ++at[d] == high[d]) {
       at[d] = low[d];
@@ -226,7 +239,8 @@ static nn_status setup(reader *r, const nn_h5_info *info, size_t element) {
     r->chunk[d] = chunk[d];
     r->chunk_bytes *= (size_t)chunk[d]; /* bounded by nn__h5_dataset_readable() */
   }
-  if (info->type != NN_H5_TEXT) {
+  r->numbers = info->type != NN_H5_TEXT;
+  if (r->numbers) {
     r->swap = order_differs(r->dataset);
     if (H5Pget_fill_value(plist, nn__h5_memory_type(info->type), r->fill) < 0) memset(r->fill, 0, sizeof r->fill);
   }
@@ -255,9 +269,9 @@ nn_status nn__h5_chunks_read(const nn_h5_file *file, const char *name, hid_t dat
   return read_with(file, name, dataset, info, nn_h5_type_size(info->type), first, first + count, out);
 }
 
-nn_status nn__h5_chunks_check(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
-                              size_t element) {
-  return read_with(file, name, dataset, info, element, 0, info->dims[0], NULL);
+nn_status nn__h5_chunks_raw(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
+                            size_t element, void *out) {
+  return read_with(file, name, dataset, info, element, 0, info->dims[0], out);
 }
 
 bool nn__h5_filtered(hid_t dataset) {

@@ -24,6 +24,7 @@ struct nn_h5_file {
   nn_status code;
   char *name;
   uint64_t bytes; /**< of the file: nothing in it can be much larger */
+  bool is_image;  /**< in memory */
 };
 
 /* ---- messages (error.c) ------------------------------------------------------------------------ */
@@ -89,9 +90,15 @@ bool nn__h5_filtered(hid_t dataset); /**< its chunks go through filters */
 /** Rows of a filtered dataset that has elements, as nn_h5_read_rows() gives them. */
 nn_status nn__h5_chunks_read(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
                              uint64_t first, uint64_t count, void *out);
-/** Decode every chunk, and keep nothing: after this, HDF5 can be let read the dataset. */
-nn_status nn__h5_chunks_check(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
-                              size_t element);
+/** All elements of a chunked dataset, `element` bytes each, as they are in the file; zeros where never written. */
+nn_status nn__h5_chunks_raw(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
+                            size_t element, void *out);
+
+/* ---- strings of variable length (heap.c) ----------------------------------------------------------- */
+
+/** As nn__h5_dataset_texts(). */
+nn_status nn__h5_variable_texts(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
+                                size_t text_limit, char **texts);
 
 /* ---- strings (text.c) --------------------------------------------------------------------------- */
 

@@ -105,6 +105,7 @@ nn_status nn_h5_open_image(const void *image, size_t bytes, const char *name, nn
   nn_status status = file_create(name, code, &file);
   if (status != NN_OK) return status;
   file->bytes = bytes;
+  file->is_image = true;
   /* HDF5 takes two images of one name for the same file */
   snprintf(unique, sizeof unique, "nnmpi-image-%p", (void *)file);
   access = H5Pcreate(H5P_FILE_ACCESS);

@@ -1,88 +1,9 @@
-/* Strings, fixed and variable. HDF5 would ask the heap for whatever a file claims, so variable ones get their memory
- * from us, within a budget. */
+/* Strings: those of fixed length here, the others in heap.c. */
 #include "h5io/h5io_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { TOTAL_MAX = 256 << 20 /* bytes of all strings of one dataset */ };
-
-/* ---- memory for variable strings ------------------------------------------------------------------ */
-
-typedef struct block {
-  struct block *next, *previous;
-  max_align_t data[];
-} block;
-
-typedef struct budget {
-  block *first;
-  size_t left;
-  bool exceeded;
-} budget;
-
-static void *budget_take(size_t size, void *context) {
-  budget *b = context;
-  if (size > b->left) {
-    b->exceeded = true;
-    return NULL;
-  }
-  block *taken = malloc(sizeof *taken + size);
-  if (taken == NULL) return NULL;
-  b->left -= size;
-  taken->previous = NULL;
-  taken->next = b->first;
-  if (b->first != NULL) b->first->previous = taken;
-  b->first = taken;
-  return taken->data;
-}
-
-static void budget_give(void *memory, void *context) {
-  budget *b = context;
-  if (memory == NULL) return;
-  block *given = (block *)(void *)((char *)memory - offsetof(block, data));
-  if (given->previous != NULL)
-    given->previous->next = given->next;
-  else
-    b->first = given->next;
-  if (given->next != NULL) given->next->previous = given->previous;
-  free(given);
-}
-
-static void budget_clear(budget *b) {
-  while (b->first != NULL) budget_give(b->first->data, b);
-}
-
-/* ---- reading --------------------------------------------------------------------------------------- */
-
-static nn_status read_variable(const nn_h5_file *file, const char *name, hid_t dataset, hid_t type, size_t count,
-                               size_t text_limit, char **texts) {
-  budget memory = {NULL, TOTAL_MAX, false};
-  char **found = NULL;
-  void *array = NULL;
-  nn_status status = nn_alloc(count, sizeof *found, name, &array);
-  if (status != NN_OK) return status;
-  found = array;
-  const hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
-  if (transfer < 0 || H5Pset_vlen_mem_manager(transfer, budget_take, &memory, budget_give, &memory) < 0 ||
-      H5Dread(dataset, type, H5S_ALL, H5S_ALL, transfer, found) < 0) {
-    status = memory.exceeded ? nn__h5_fail(file, "dataset '%s' holds more than 256 MiB of text", name)
-                             : nn__h5_fail(file, "dataset '%s' is damaged%s", name, nn__h5_words().at);
-    goto done;
-  }
-  for (size_t i = 0; i < count; i++) {
-    const char *text = found[i] != NULL ? found[i] : "";
-    if (strlen(text) > text_limit) {
-      status = nn__h5_fail(file, "dataset '%s', text %zu: has more than %zu bytes", name, i, text_limit);
-      goto done;
-    }
-    NN_TRY_DONE(nn_string_copy(text, &texts[i]));
-  }
-done:
-  if (transfer >= 0) H5Pclose(transfer);
-  budget_clear(&memory);
-  nn_free(array);
-  return status;
-}
 
 /* Length of a fixed string without its padding. */
 static size_t fixed_length(const char *text, size_t size, H5T_str_t padding) {
@@ -93,9 +14,9 @@ static size_t fixed_length(const char *text, size_t size, H5T_str_t padding) {
   return strnlen(text, size);
 }
 
-static nn_status read_fixed(const nn_h5_file *file, const char *name, hid_t dataset, hid_t type, size_t count,
+static nn_status read_fixed(const nn_h5_file *file, const char *name, hid_t dataset, hid_t type, const nn_h5_info *info,
                             size_t text_limit, char **texts) {
-  const size_t size = H5Tget_size(type);
+  const size_t count = (size_t)nn__h5_elements(info), size = H5Tget_size(type);
   const H5T_str_t padding = H5Tget_strpad(type);
   size_t total = 0;
   void *bytes = NULL;
@@ -103,7 +24,9 @@ static nn_status read_fixed(const nn_h5_file *file, const char *name, hid_t data
     return nn__h5_fail(file, "dataset '%s' holds %zu texts of %zu bytes, which is too much", name, count, size);
   nn_status status = nn_alloc(count, size, name, &bytes);
   if (status != NN_OK) return status;
-  if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) < 0) {
+  if (nn__h5_filtered(dataset)) {
+    NN_TRY_DONE(nn__h5_chunks_raw(file, name, dataset, info, size, bytes));
+  } else if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) < 0) {
     status = nn__h5_fail(file, "dataset '%s' is damaged%s", name, nn__h5_words().at);
     goto done;
   }
@@ -118,15 +41,12 @@ done:
 
 nn_status nn__h5_dataset_texts(const nn_h5_file *file, const char *name, hid_t dataset, const nn_h5_info *info,
                                size_t text_limit, char **texts) {
-  const size_t count = (size_t)nn__h5_elements(info);
-  if (count == 0) return NN_OK;
+  if (nn__h5_elements(info) == 0) return NN_OK;
   const hid_t type = H5Dget_type(dataset);
   if (type < 0) return nn__h5_fail(file, "dataset '%s' is damaged%s", name, nn__h5_words().at);
-  nn_status status = NN_OK;
-  if (nn__h5_filtered(dataset)) status = nn__h5_chunks_check(file, name, dataset, info, H5Tget_size(type));
-  if (status == NN_OK)
-    status = H5Tis_variable_str(type) > 0 ? read_variable(file, name, dataset, type, count, text_limit, texts)
-                                          : read_fixed(file, name, dataset, type, count, text_limit, texts);
+  const nn_status status = H5Tis_variable_str(type) > 0
+                               ? nn__h5_variable_texts(file, name, dataset, info, text_limit, texts)
+                               : read_fixed(file, name, dataset, type, info, text_limit, texts);
   H5Tclose(type);
   return status;
 }

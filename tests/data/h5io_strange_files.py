@@ -37,6 +37,14 @@ def usual(f):
     f.create_dataset("sums", data=np.arange(200000, dtype="u1"), chunks=(150001,), fletcher32=True)
     f["fixed"] = np.array([b"cat", b"dog", b"catfish"])
     f.create_dataset("fixed_gzip", data=np.array([b"cat", b"dog", b"catfish"]), chunks=(2,), compression="gzip")
+    f.create_dataset("variable", data=["Katze", "", "Größe"], dtype=h5py.string_dtype())
+    f.create_dataset("variable_gzip", data=["Katze", "", "Größe"], dtype=h5py.string_dtype(), chunks=(2,),
+                     compression="gzip")
+    f.create_dataset("variable_chunks", data=["Katze", "", "Größe"], dtype=h5py.string_dtype(), chunks=(2,))
+    f.create_dataset("unwritten_texts", (3,), dtype=h5py.string_dtype())
+    f.create_dataset("unwritten_fixed", (3,), dtype="S300", chunks=(2,), compression="gzip")
+    f.create_dataset("long_texts", data=["l" * 5000, "m" * 4999, ""], dtype=h5py.string_dtype())
+    f["one"] = "a single text"
     f["eight"] = np.zeros((1, 2, 1, 2, 1, 2, 1, 2), "u1")
     f["soft"] = h5py.SoftLink("/deep/down")
     f["deep/down"] = grid.astype("i8")
@@ -55,13 +63,12 @@ with new("numbers.h5") as f:
     usual(f)
 with new("usual.h5") as f:
     usual(f)
-    f.create_dataset("variable", data=["Katze", "", "Größe"], dtype=h5py.string_dtype())
-    f["one"] = "a single text"
     f.attrs["variable"] = "by h5py"
 with new("latest.h5", libver="latest") as f:
     f["x"] = grid.astype("f4")
     f.create_dataset("z", data=grid.astype("f4"), chunks=(1, 4), maxshape=(None, None), compression="gzip")
 with new("user_block.h5", userblock_size=1024) as f:
+    f.create_dataset("variable", data=["Katze", "", "Größe"], dtype=h5py.string_dtype())
     f["x"] = grid.astype("f4")
 
 with new("refused.h5") as f:
