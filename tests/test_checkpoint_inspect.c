@@ -7,7 +7,10 @@
   do {                                                                                                                 \
     const char *const words_[] = {__VA_ARGS__};                                                                        \
     for (size_t word_ = 0; word_ < sizeof words_ / sizeof *words_; word_++)                                            \
-      if (strstr((text), words_[word_]) == NULL) fail_msg("\"%s\" is missing in:\n%s", words_[word_], (text));         \
+      if (strstr((text), words_[word_]) == NULL) {                                                                     \
+        print_message("%s\n", (text));                                                                                 \
+        fail_msg("\"%s\" is missing", words_[word_]);                                                                  \
+      }                                                                                                                \
   } while (0)
 
 static void a_checkpoint_is_told_in_full(void **state) {
@@ -108,6 +111,93 @@ static void a_data_set_is_told_with_ranges_and_classes(void **state) {
   assert_int_equal(nn__h5_open_count(), 0);
 }
 
+static bool compared_as_same(scene *s, nn_text *out) {
+  char first[512], second[512];
+  bool same = false;
+  snprintf(first, sizeof first, "%s", at(s, "a.h5"));
+  snprintf(second, sizeof second, "%s", at(s, "b.h5"));
+  nn_text_clear(out);
+  assert_ok(nn_inspect_two(first, second, &same, out));
+  return same;
+}
+
+static void two_checkpoints_are_compared_to_the_last_bit(void **state) {
+  scene *s = *state;
+  small_run r;
+  nn_text out = {0};
+  small_begin(&r);
+  float *weight = r.params + nn_model_tensor_at(r.model, 2)->param->offset; /* [5, 7] */
+  float *moment = nn_optim_slot(r.optim, 1) + nn_model_tensor_at(r.model, 1)->param->offset;
+  weight[0] = 0;
+  weight[10] = 0.25f;
+  weight[11] = 8;
+  assert_ok(nn_checkpoint_save(&r.parts, at(s, "a.h5")));
+  r.parts.virtual_ranks = 5; /* is shown, but no part of the state */
+  r.progress.best_value = 7;
+  assert_ok(nn_checkpoint_save(&r.parts, at(s, "b.h5")));
+  assert_true(compared_as_same(s, &out));
+  assert_says(out.at, "a.h5\n", "b.h5\n", "the same state: yes",
+              "virtual ranks  4                 5                 differs", "\nall 18 tensors are the same\n");
+  assert_null(strstr(out.at, "first difference"));
+
+  weight[10] = 0.250000060f; /* two units in the last place */
+  weight[11] = 4;
+  weight[20] = (float)NAN;
+  assert_ok(nn_checkpoint_save(&r.parts, at(s, "b.h5")));
+  assert_false(compared_as_same(s, &out));
+  assert_says(out.at, "the same state: no",
+              "first difference: parameters/layers.2.weight[1, 3]: 0.25 (3e800000) and 0.25000006 (3e800002)\n",
+              "parameters/layers.2.weight  ", "            3 of 35           4         0.5  and 1 not finite\n",
+              "1 of 18 tensors differ");
+
+  weight[10] = 0.25f;
+  weight[11] = 8;
+  weight[20] = r.params[nn_model_tensor_at(r.model, 2)->param->offset + 20];
+  assert_ok(nn_checkpoint_save(&r.parts, at(s, "a.h5"))); /* the same NaN in both: no difference */
+  assert_ok(nn_checkpoint_save(&r.parts, at(s, "b.h5")));
+  assert_true(compared_as_same(s, &out));
+  weight[0] = -0.0f;
+  assert_ok(nn_checkpoint_save(&r.parts, at(s, "b.h5")));
+  assert_false(compared_as_same(s, &out));
+  assert_says(out.at, "layers.2.weight[0, 0]: 0 (00000000) and -0 (80000000)");
+
+  weight[0] = 0;
+  moment[0] += 1;
+  r.progress.step++;
+  assert_ok(nn_checkpoint_save(&r.parts, at(s, "b.h5")));
+  assert_false(compared_as_same(s, &out));
+  assert_says(out.at, "first difference: optimizer/exp_avg_sq/",
+              "  step           23                24                differs");
+  nn_text_clear(&out);
+  run_end(&r);
+  assert_int_equal(nn__h5_open_count(), 0);
+}
+
+static void checkpoints_of_two_networks_are_compared_by_shapes(void **state) {
+  scene *s = *state;
+  small_run r;
+  nn_text out = {0};
+  bool same = true;
+  char first[512];
+  small_begin(&r);
+  assert_ok(nn_checkpoint_save(&r.parts, at(s, "a.h5")));
+  run_end(&r);
+  run_begin(&r, SMALL_CONFIG("[7]", "relu", "{name: sgd, lr: 0.1}"), (nn_shape){.rank = 2, .dims = {6, 2}},
+            (nn_target_info){.classes = true, .width = 3, .names = animals});
+  assert_ok(nn_checkpoint_save(&r.parts, at(s, "b.h5")));
+  assert_false(compared_as_same(s, &out));
+  assert_says(out.at, "model.hidden: [7, 5] -> [7]", "  parameters/layers.2.bias             ", "  [5] and [3]\n",
+              "only in the first", "optimizer/exp_avg/layers.0.weight");
+  run_end(&r);
+  nn_text_clear(&out);
+  snprintf(first, sizeof first, "%s", at(s, "a.h5"));
+  assert_fails(nn_inspect_two(first, at(s, "none.h5"), &same, &out), NN_ERR_CHECKPOINT, "none.h5", "no such file");
+  write_whole(at(s, "text.h5"), "a,b\n1,2\n", 8);
+  assert_fails(nn_inspect_two(first, s->path, &same, &out), NN_ERR_CHECKPOINT, "text.h5");
+  nn_text_clear(&out);
+  assert_int_equal(nn__h5_open_count(), 0);
+}
+
 static void what_cannot_be_inspected_says_why(void **state) {
   scene *s = *state;
   small_run r;
@@ -148,6 +238,8 @@ int main(void) {
       cmocka_unit_test(a_checkpoint_is_told_in_full),
       cmocka_unit_test(a_history_is_told_by_its_last_rows),
       cmocka_unit_test(a_data_set_is_told_with_ranges_and_classes),
+      cmocka_unit_test(two_checkpoints_are_compared_to_the_last_bit),
+      cmocka_unit_test(checkpoints_of_two_networks_are_compared_by_shapes),
       cmocka_unit_test(what_cannot_be_inspected_says_why),
       cmocka_unit_test(h5py_reads_a_checkpoint),
   };

@@ -84,6 +84,10 @@ nn_status nn_checkpoint_digest(nn_checkpoint *checkpoint, nn_checkpoint_digests 
 
 /** What is in it, for people (`nnmpi inspect`): also data sets and histories, told apart by what they contain. */
 nn_status nn_inspect(const char *path, nn_text *out);
+/** Two checkpoints side by side (`nnmpi inspect A.h5 B.h5`): digests, where they first differ (tensor, index, both
+ * values), and for each tensor that differs how many elements do and the largest absolute and relative difference.
+ * `*same`: the digests of the state agree. */
+nn_status nn_inspect_two(const char *first, const char *second, bool *same, nn_text *out);
 
 /* ---- the checkpoints of a run folder ---------------------------------------------------------------- */
 

@@ -17,6 +17,7 @@
 /** What a call came to. The value is also the exit code of the program (docs/exit-codes.md). */
 typedef enum nn_status {
   NN_OK = 0,
+  NN_DIFFERENT = 1,      /**< no failure: two files that were compared are not the same */
   NN_ERR_USAGE = 2,      /**< the command line */
   NN_ERR_CONFIG = 3,     /**< the configuration, or the configuration against the data */
   NN_ERR_DATA = 4,       /**< a data set: missing, damaged, wrong shape, wrong values */

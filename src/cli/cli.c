@@ -71,7 +71,7 @@ static void report(const nn__call *call, nn_status status) {
 static int finish(nn__call *call, nn_status status) {
   /* A failure of MPI itself may be known to this rank only, and no collective can be trusted after it. */
   const bool alone = status == NN_ERR_COMM && nn_error_last()->rank < 0;
-  if (status != NN_OK && (nn_comm_rank(call->comm) == 0 || alone)) report(call, status);
+  if (status != NN_OK && status != NN_DIFFERENT && (nn_comm_rank(call->comm) == 0 || alone)) report(call, status);
   nn_log_destroy(&call->log);
   nn_text_clear(&call->continue_with);
   if (alone && call->comm != NULL) nn_comm_abort(call->comm, status);

@@ -57,6 +57,11 @@ nn_status nn__import_csv_run(nn__call *call) {
 }
 
 nn_status nn__inspect_run(nn__call *call) {
+  const nn__arguments *arguments = call->arguments;
+  const char *first = arguments->operands[0], *second = arguments->operands[1];
   nn_text text = {0};
-  return print_if_ok(nn_inspect(call->arguments->operands[0], &text), &text);
+  bool same = true;
+  if (arguments->operand_count < 2) return print_if_ok(nn_inspect(first, &text), &text);
+  NN_TRY(print_if_ok(nn_inspect_two(first, second, &same, &text), &text));
+  return same ? NN_OK : NN_FAIL(NN_DIFFERENT, "%s and %s differ", first, second);
 }

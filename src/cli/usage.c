@@ -7,6 +7,7 @@ const char nn__usage_train[] =
     "  mpirun -np N nnmpi CONFIG.yaml [options]    train as the configuration says\n"
     "  nnmpi import idx|csv ...                    make a data set of IDX or CSV files\n"
     "  nnmpi inspect FILE.h5                       what a data set, checkpoint or history holds\n"
+    "  nnmpi inspect A.h5 B.h5                     where two checkpoints differ, and by how much\n"
     "  nnmpi evaluate CHECKPOINT.h5 DATA.h5        loss and metrics of a trained network\n"
     "  nnmpi predict CHECKPOINT.h5 DATA.h5 -o OUT  its outputs for every row; or --row 3,14\n"
     "  nnmpi COMMAND --help                        more about one of these\n"
@@ -28,7 +29,7 @@ const char nn__usage_train[] =
     "Example:\n"
     "  mpirun -np 2 nnmpi configs/fashion_mnist_mlp.yaml --set train.epochs=10\n"
     "\n"
-    "Exit codes: 0 success, 2 command line, 3 configuration, 4 data, 5 checkpoint,\n"
+    "Exit codes: 0 success, 1 files differ (inspect), 2 command line, 3 configuration, 4 data, 5 checkpoint,\n"
     "6 input or output, 7 memory, 8 MPI, 9 diverged, 10 run folder in use, 70 bug in nnmpi,\n"
     "85 stopped early on request (run again to continue).\n";
 
@@ -74,9 +75,14 @@ const char nn__usage_inspect[] =
     "nnmpi inspect: say what an HDF5 file of nnmpi is, and what is in it.\n"
     "\n"
     "  nnmpi inspect FILE.h5\n"
+    "  nnmpi inspect A.h5 B.h5\n"
     "\n"
     "Data sets: sets, shapes, classes. Checkpoints: progress, layers, digests of the weights\n"
     "and of the whole state, by which two runs can be compared. Histories: rows and columns.\n"
+    "\n"
+    "Of two checkpoints: their digests, where they first differ, and for each tensor that\n"
+    "differs the largest absolute and relative difference. The exit code is 0 where parameters,\n"
+    "optimizer and step are the same to the last bit, 1 where they are not.\n"
     "\n"
     "Example:\n"
     "  nnmpi inspect runs/fashion/checkpoints/best.h5\n";

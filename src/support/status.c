@@ -44,6 +44,8 @@ const char *nn_status_name(nn_status status) {
   switch (status) {
   case NN_OK:
     return "success";
+  case NN_DIFFERENT:
+    return "not the same";
   case NN_ERR_USAGE:
     return "command line";
   case NN_ERR_CONFIG:

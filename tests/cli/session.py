@@ -123,6 +123,18 @@ class Session(program.TestCase):
         self.assertEqual(one, (self.folder / "three.csv").read_bytes())
         self.assertEqual(len(one.splitlines()), 1 + 12)
 
+    def test_two_checkpoints_are_compared(self):
+        self.run_ok("flowers.yaml", "--quiet", "--set", "parallel.virtual_ranks=3", "--set", "checkpoint.keep=9")
+        first, last = (f"runs/flowers/checkpoints/step-{step:09}.h5" for step in (8, 24))
+        self.run_ok("flowers.yaml", "--quiet", "--set", "parallel.virtual_ranks=3", "--set", "run.name=three", ranks=3)
+        same = self.run_ok("inspect", last, last.replace("flowers", "three"))
+        self.assertIn("the same state: yes", same.out)
+        other = program.nnmpi("inspect", first, last, folder=self.folder)
+        self.assertEqual((other.code, other.err), (1, ""), other)
+        self.assertRegex(other.out, r"first difference: parameters/layers\.0\.bias\[0\]: \S+ \(\w{8}\) and ")
+        self.run_fails(5, "inspect", first, "flowers.h5", parts=["flowers.h5"])
+        self.run_fails(2, "inspect", first, last, first, parts=["one word too many"])
+
     def test_one_row_is_answered_legibly(self):
         self.run_ok("flowers.yaml", "--quiet", "--set", "train.epochs=40")
         for row, name in [("4.1,-0.2", "daisy"), ("-0.1,0.1", "rose"), (" 0.3, 4.2", "tulip")]:
