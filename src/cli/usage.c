@@ -29,9 +29,9 @@ const char nn__usage_train[] =
     "Example:\n"
     "  mpirun -np 2 nnmpi configs/fashion_mnist_mlp.yaml --set train.epochs=10\n"
     "\n"
-    "Exit codes: 0 success, 1 files differ (inspect), 2 command line, 3 configuration, 4 data, 5 checkpoint,\n"
-    "6 input or output, 7 memory, 8 MPI, 9 diverged, 10 run folder in use, 70 bug in nnmpi,\n"
-    "85 stopped early on request (run again to continue).\n";
+    "Exit codes: 0 success, 1 files differ (inspect), 2 command line, 3 configuration, 4 data,\n"
+    "5 checkpoint, 6 input or output, 7 memory, 8 MPI, 9 diverged, 10 run folder in use,\n"
+    "70 bug in nnmpi, 85 stopped early on request (run again to continue).\n";
 
 const char nn__usage_import[] = "nnmpi import: make an HDF5 data set of other files.\n"
                                 "\n"
@@ -81,8 +81,8 @@ const char nn__usage_inspect[] =
     "and of the whole state, by which two runs can be compared. Histories: rows and columns.\n"
     "\n"
     "Of two checkpoints: their digests, where they first differ, and for each tensor that\n"
-    "differs the largest absolute and relative difference. The exit code is 0 where parameters,\n"
-    "optimizer and step are the same to the last bit, 1 where they are not.\n"
+    "differs the largest absolute and relative difference. Ends with 0 where parameters,\n"
+    "optimizer and step are the same to the last bit, with 1 where they are not.\n"
     "\n"
     "Example:\n"
     "  nnmpi inspect runs/fashion/checkpoints/best.h5\n";
