@@ -7,7 +7,7 @@ const char nn__usage_train[] =
     "  mpirun -np N nnmpi CONFIG.yaml [options]    train as the configuration says\n"
     "  nnmpi import idx|csv ...                    make a data set of IDX or CSV files\n"
     "  nnmpi inspect FILE.h5                       what a data set, checkpoint or history holds\n"
-    "  nnmpi inspect A.h5 B.h5                     where two checkpoints differ, and by how much\n"
+    "  nnmpi inspect A.h5 B.h5                     where two checkpoints differ, and how much\n"
     "  nnmpi evaluate CHECKPOINT.h5 DATA.h5        loss and metrics of a trained network\n"
     "  nnmpi predict CHECKPOINT.h5 DATA.h5 -o OUT  its outputs for every row; or --row 3,14\n"
     "  nnmpi COMMAND --help                        more about one of these\n"
@@ -29,9 +29,10 @@ const char nn__usage_train[] =
     "Example:\n"
     "  mpirun -np 2 nnmpi configs/fashion_mnist_mlp.yaml --set train.epochs=10\n"
     "\n"
-    "Exit codes: 0 success, 1 files differ (inspect), 2 command line, 3 configuration, 4 data,\n"
-    "5 checkpoint, 6 input or output, 7 memory, 8 MPI, 9 diverged, 10 run folder in use,\n"
-    "70 bug in nnmpi, 85 stopped early on request (run again to continue).\n";
+    "Exit codes: 0 success, 1 files differ (inspect), 2 command line, 3 configuration,\n"
+    "4 data, 5 checkpoint, 6 input or output, 7 memory, 8 MPI, 9 diverged,\n"
+    "10 run folder in use, 70 bug in nnmpi, 85 stopped early on request (run\n"
+    "again to continue).\n";
 
 const char nn__usage_import[] = "nnmpi import: make an HDF5 data set of other files.\n"
                                 "\n"
