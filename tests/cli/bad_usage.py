@@ -76,13 +76,13 @@ class Mistakes(program.TestCase):
         self.check(0, MISTAKES)
 
     def test_on_one_rank_of_a_launcher(self):
-        self.check(1, MISTAKES[::4])
+        self.check(1, MISTAKES[::6])
 
     def test_on_two_ranks(self):
-        self.check(2, MISTAKES[1::4])
+        self.check(2, MISTAKES[1::6])
 
     def test_on_three_ranks(self):
-        self.check(3, MISTAKES[::3])
+        self.check(3, MISTAKES[2::4])
 
     def test_all_mistakes_of_a_configuration_are_told_at_once(self):
         (self.folder / "two.yaml").write_text(CONFIG.replace("epochs", "epoch").replace("hidden", "hiden"),
