@@ -24,8 +24,8 @@ checkpoint: {every_epochs: 0, best: false}
 """
 
 
-def on_terminal(words, folder, columns, seconds, **more):
-    """Output of a program on a terminal of this width, until it ends or is told to stop after so many seconds."""
+def on_terminal(words, folder, columns, bars, **more):
+    """Output of a program on a terminal of this width, until it ends or has drawn so many bars and is told to stop."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with subprocess.Popen(words, cwd=folder, env=environment(**more), stdin=subprocess.DEVNULL, stdout=slave,
@@ -34,7 +34,7 @@ def on_terminal(words, folder, columns, seconds, **more):
         seen, start, asked = b"", time.monotonic(), False
         while True:
             now = time.monotonic() - start
-            if now > seconds and b"\r" in seen and not asked:
+            if not asked and len(drawn(seen.decode(errors="ignore"))) >= bars:
                 running.send_signal(10)  # SIGUSR1, which mpirun passes on
                 asked = True
             if now > program.TIMEOUT:
@@ -65,16 +65,14 @@ class Bar(program.TestCase):
 
     def check(self, ranks, columns, locale, full):
         words = command("xor.yaml", "--set", f"run.name=r{ranks}c{columns}", ranks=ranks)
-        code, text = on_terminal(words, self.folder, columns, 1.5, LC_ALL=locale)
+        code, text = on_terminal(words, self.folder, columns, 8, LC_ALL=locale)
         self.assertEqual(code, 85, text)
         bars = drawn(text)
-        self.assertGreaterEqual(len(bars), 2, text)
-        self.assertLessEqual(len(bars), 12 * 60)
+        self.assertGreaterEqual(len(bars), 8, text)
         for bar in bars:
             self.assertLess(len(bar), columns, bar)
         self.assertTrue(any(full in bar for bar in bars) or columns < 60, bars)
-        after = text.split("to continue the run")[0].rsplit("%", 1)[1]
-        self.assertIn("\r\x1b[K", after)  # the last bar was taken away
+        self.assertIn("\r\x1b[K", text.rsplit("% ", 1)[1])  # the last bar was taken away
 
     def test_alone_on_a_wide_terminal(self):
         self.check(0, 120, "C.UTF-8", "░")
@@ -91,7 +89,7 @@ class Bar(program.TestCase):
     def test_not_behind_a_launcher_that_writes_into_a_file(self):
         for mode, bars in [("auto", False), ("bar", True), ("lines", False)]:
             with self.subTest(mode=mode):
-                result = self.run_ok("xor.yaml", "--set", "train.epochs=2000", "--set", f"run.progress={mode}",
+                result = self.run_ok("xor.yaml", "--set", "train.epochs=500", "--set", f"run.progress={mode}",
                                      "--set", f"run.name={mode}", ranks=2)
                 self.assertEqual("%" in result.out, bars, result)
 
@@ -102,7 +100,7 @@ class Bar(program.TestCase):
 
     def test_quiet_draws_nothing(self):
         words = command("xor.yaml", "--quiet", "--set", "train.epochs=300")
-        code, text = on_terminal(words, self.folder, 100, 30)
+        code, text = on_terminal(words, self.folder, 100, 1)
         self.assertEqual((code, text), (0, ""))
 
 
