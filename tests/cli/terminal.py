@@ -72,7 +72,7 @@ class Bar(program.TestCase):
         for bar in bars:
             self.assertLess(len(bar), columns, bar)
         self.assertTrue(any(full in bar for bar in bars) or columns < 60, bars)
-        self.assertIn("\r\x1b[K", text.rsplit("% ", 1)[1])  # the last bar was taken away
+        self.assertIn("\r\x1b[K", text.rsplit("%", 1)[1])  # the last bar was taken away
 
     def test_alone_on_a_wide_terminal(self):
         self.check(0, 120, "C.UTF-8", "░")
