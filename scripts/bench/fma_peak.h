@@ -4,7 +4,8 @@
 #define NNMPI_BENCH_FMA_PEAK_H
 
 /** GF/s in float of independent FMA chains on the calling thread over about `seconds`, with the widest vectors of this
- *  processor. One sample: take the best of several. */
+ *  processor. Counts the thread's processor time, so that other programs hardly matter. One sample: take the best of
+ *  several. */
 double nn_bench_fma_peak(double seconds);
 /** "avx512", "avx2", "generic" */
 const char *nn_bench_fma_isa(void);

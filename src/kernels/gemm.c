@@ -6,14 +6,14 @@
 #include "kernels/matvec.h"
 
 enum {
-  STEPS = 256,          /* of the summed index in a block */
-  B_FLOATS = 128 << 10, /* packed columns of B: a part of the second-level cache */
-  A_PANELS = 12,        /* panels of rows in a block: another part of it */
+  STEPS = 384,   /* of the summed index in a block */
+  A_PANELS = 24, /* panels of rows in a block: with their STEPS they fill about half of a second-level cache */
   A_FLOATS = A_PANELS * (STEPS + 1) * 16,
-  DIRECT_FLOATS = 64 << 10,   /* rows of B spread over more than this miss the page tables' cache: pack them */
-  OUTSIDE_FLOATS = 256 << 10, /* C larger than this is not in the second-level cache */
-  WORK_PER_THREAD = 20000,    /* multiply-adds below which another thread costs more than it gives */
-  TRANSPOSE_COST = 6          /* of one element, in multiply-adds */
+  B_FLOATS = (STEPS + 1) * 32,
+  DIRECT_FLOATS = 64 << 10,  /* rows of B spread over more than this miss the page tables' cache: pack them */
+  OUTSIDE_FLOATS = 64 << 10, /* C larger than this is not in the second-level cache beside A */
+  WORK_PER_THREAD = 20000,   /* multiply-adds below which another thread costs more than it gives */
+  PACKING_COST = 4           /* of one element, in multiply-adds */
 };
 
 const nn__gemm_isa *nn__gemm_of(nn__isa isa) {
@@ -38,7 +38,7 @@ static bool collide(size_t ld) {
 typedef struct {
   const nn__gemm_isa *isa;
   bool ta, tb, pack_a, pack_b;
-  bool fetch; /* C is fetched into the cache ahead of its use */
+  bool fetch_c; /* into the cache, ahead of its use */
   size_t i0, i1, j0, j1, k;
   const float *a, *b;
   float *c;
@@ -63,15 +63,23 @@ static size_t even_step(size_t count, size_t most) {
   return divide_up(count, divide_up(count, most));
 }
 
-/* Panels of B, one after the other, [steps, columns of a panel] each. */
-static void pack_b(const block *w, size_t j, size_t columns, size_t p, size_t steps, float *out) {
-  const size_t wide = w->isa->columns;
-  if (!w->tb) {
-    w->isa->copy(columns, steps, w->b + p * w->ldb + j, w->ldb, out, wide, wide, panel_stride(wide, steps));
-    return;
+/* One panel of B: columns [j, j + width), steps [p, p + steps). */
+static void pack_b(const block *w, size_t j, size_t width, size_t p, size_t steps, float *out) {
+  if (w->tb)
+    w->isa->transpose(width, steps, w->b + j * w->ldb + p, w->ldb, out, w->isa->columns);
+  else
+    w->isa->copy(width, steps, w->b + p * w->ldb + j, w->ldb, out, width, w->isa->columns, 0);
+}
+
+/* Part `part` of `parts` of what pack_b() will read, into the cache, while there is other work. */
+static void fetch_b(const block *w, size_t j, size_t width, size_t p, size_t steps, size_t part, size_t parts) {
+  const float *from = w->tb ? w->b + j * w->ldb + p : w->b + p * w->ldb + j;
+  const size_t rows = w->tb ? width : steps, floats = w->tb ? steps : width;
+  for (size_t r = rows * part / parts; r < rows * (part + 1) / parts; r++) {
+    const float *row = from + r * w->ldb;
+    for (size_t f = 0; f < floats; f += 16) __builtin_prefetch(row + f, 0, 2);
+    __builtin_prefetch(row + floats - 1, 0, 2); /* where rows do not begin with a cache line */
   }
-  for (size_t at = 0; at < columns; at += wide, out += panel_stride(wide, steps))
-    w->isa->transpose(at_most(columns - at, wide), steps, w->b + (j + at) * w->ldb + p, w->ldb, out, wide);
 }
 
 /* Panels of A, one after the other, [steps, a_stride] each, of `high` rows but for the last. */
@@ -85,45 +93,42 @@ static void pack_a(const block *w, size_t i, size_t rows, size_t high, size_t p,
     w->isa->transpose(at_most(rows - at, high), steps, w->a + (i + at) * w->lda + p, w->lda, out, stride);
 }
 
-/* Rows [i, i + rows) times columns [j, j + columns), steps [p, p + steps), in tiles of `high` rows. */
-static void multiply(const block *w, size_t i, size_t rows, size_t high, size_t j, size_t columns, size_t p,
-                     size_t steps, const float *packed_a, const float *packed_b) {
+/* Rows [i, i + rows) in tiles of `high`, all columns, steps [p, p + steps). */
+static void multiply(const block *w, size_t i, size_t rows, size_t high, size_t p, size_t steps, const float *packed_a,
+                     float *packed_b) {
   const nn__gemm_isa *isa = w->isa;
+  const size_t wide = isa->columns, tiles = divide_up(rows, high);
   nn__tile tile = {.k = steps, .add = p > 0, .ldc = w->ldc, .a_by_rows = !w->ta && !w->pack_a};
   tile.lda = w->pack_a ? isa->a_stride : w->lda;
-  tile.ldb = w->pack_b ? isa->columns : w->ldb;
-  for (size_t across = 0; across < columns; across += isa->columns) {
-    tile.b = w->pack_b ? packed_b + across / isa->columns * panel_stride(isa->columns, steps)
-                       : w->b + p * w->ldb + j + across;
-    const size_t beside = across + isa->columns < columns ? across + isa->columns : 0;
+  tile.ldb = w->pack_b ? wide : w->ldb;
+  for (size_t j = w->j0; j < w->j1; j += wide) {
+    const size_t width = at_most(w->j1 - j, wide), next = j + wide;
+    if (w->pack_b) pack_b(w, j, width, p, steps, packed_b);
+    tile.b = w->pack_b ? packed_b : w->b + p * w->ldb + j;
     const float *panel = packed_a;
-    for (size_t down = 0; down < rows; down += high, panel += panel_stride(isa->a_stride, steps)) {
-      const size_t row = i + down;
+    for (size_t t = 0; t < tiles; t++, panel += panel_stride(isa->a_stride, steps)) {
+      const size_t row = i + t * high;
       tile.a = w->pack_a ? panel : w->ta ? w->a + p * w->lda + row : w->a + row * w->lda + p;
-      tile.c = w->c + row * w->ldc + j + across;
-      if (w->fetch) tile.next_c = down + high < rows ? tile.c + high * w->ldc : w->c + i * w->ldc + j + beside;
-      isa->tile(at_most(rows - down, high), at_most(columns - across, isa->columns), &tile);
+      tile.c = w->c + row * w->ldc + j;
+      if (w->fetch_c)
+        tile.next_c = t + 1 < tiles ? tile.c + high * w->ldc : next < w->j1 ? w->c + i * w->ldc + next : NULL;
+      if (w->pack_b && next < w->j1) fetch_b(w, next, at_most(w->j1 - next, wide), p, steps, t, tiles);
+      isa->tile(at_most(i + rows - row, high), width, &tile);
     }
   }
 }
 
 static void compute(const block *w) {
   /* On the stack: a step allocates nothing. */
-  float packed_b[B_FLOATS] __attribute__((aligned(64)));
   float packed_a[A_FLOATS] __attribute__((aligned(64)));
-  const size_t steps = even_step(w->k, STEPS);
-  const size_t wide = w->pack_b ? B_FLOATS / panel_stride(w->isa->columns, steps) * w->isa->columns : w->j1 - w->j0;
-  const size_t high = even_step(w->i1 - w->i0, A_PANELS * w->isa->rows);
-  for (size_t j = w->j0; j < w->j1; j += wide) {
-    const size_t columns = at_most(w->j1 - j, wide);
+  float packed_b[B_FLOATS] __attribute__((aligned(64)));
+  const size_t steps = even_step(w->k, STEPS), rows = even_step(w->i1 - w->i0, A_PANELS * w->isa->rows);
+  for (size_t i = w->i0; i < w->i1; i += rows) {
+    const size_t rows_now = at_most(w->i1 - i, rows), high = even_step(rows_now, w->isa->rows);
     for (size_t p = 0; p < w->k; p += steps) {
-      const size_t now = at_most(w->k - p, steps);
-      if (w->pack_b) pack_b(w, j, columns, p, now, packed_b);
-      for (size_t i = w->i0; i < w->i1; i += high) {
-        const size_t rows = at_most(w->i1 - i, high), of_panel = even_step(rows, w->isa->rows);
-        if (w->pack_a) pack_a(w, i, rows, of_panel, p, now, packed_a);
-        multiply(w, i, rows, of_panel, j, columns, p, now, packed_a, packed_b);
-      }
+      const size_t steps_now = at_most(w->k - p, steps);
+      if (w->pack_a) pack_a(w, i, rows_now, high, p, steps_now, packed_a);
+      multiply(w, i, rows_now, high, p, steps_now, packed_a, packed_b);
     }
   }
 }
@@ -138,7 +143,7 @@ static void choose_parts(const block *w, size_t m, size_t n, size_t threads, siz
   for (size_t d = 1; d <= threads && d <= m; d++) {
     const size_t a = at_most(threads / d, divide_up(n, w->isa->columns));
     const size_t rows = divide_up(m, d), columns = divide_up(divide_up(n, w->isa->columns), a) * w->isa->columns;
-    const size_t cost = at_most(columns, n) * (rows + (w->tb ? TRANSPOSE_COST : 1)) + rows;
+    const size_t cost = at_most(columns, n) * (rows + (w->tb ? PACKING_COST : 1)) + rows;
     if (cost < best) best = cost, *down = d, *across = a;
   }
 }
@@ -159,7 +164,7 @@ void nn__gemm_with(const nn__gemm_isa *isa, const nn_team *team, nn_transpose ta
     nn_team_share(&columns, n, isa->columns, &w.j0, &w.j1);
     const size_t steps = even_step(k, STEPS);
     w.pack_b = w.tb || (w.i1 - w.i0 > 2 * isa->rows && (steps * w.ldb > DIRECT_FLOATS || collide(w.ldb)));
-    w.fetch = (w.i1 - w.i0) * (w.j1 - w.j0) > OUTSIDE_FLOATS;
+    w.fetch_c = steps >= 128 && (w.i1 - w.i0) * (w.j1 - w.j0) > OUTSIDE_FLOATS;
     w.pack_a = w.j1 - w.j0 > 2 * isa->columns && collide(w.lda);
     if (w.i1 > w.i0 && w.j1 > w.j0) compute(&w);
   }

@@ -12,7 +12,10 @@
  *  The loops over rows and vectors are unrolled at once ("GCC unroll"), or the compiler would leave the sums in memory.
  */
 
-enum { PREFETCH = 4 /* steps or cache lines ahead when packing */ };
+enum {
+  PREFETCH = 4, /* cache lines ahead when transposing */
+  COPIED = 4    /* steps copied at a time */
+};
 
 #define NN__INSIDE static inline __attribute__((always_inline)) NN__TARGET
 #define NN__EACH_ROW _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)
@@ -28,7 +31,12 @@ NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool maske
     const float *from = c + (size_t)i * ldc + v * LANES;
     sum[i][v] = !add ? V_ZERO : masked && v == vectors - 1 ? V_LOAD_M(from, m) : V_LOAD(from);
   }
-  if (t->next_c != NULL) NN__EACH_ROW NN__EACH_VECTOR __builtin_prefetch(t->next_c + (size_t)i * ldc + v * LANES, 1);
+  if (t->next_c != NULL) /* into the second level: the first is full of A and B */
+    NN__EACH_ROW {
+      const float *next = t->next_c + (size_t)i * ldc;
+      NN__EACH_VECTOR __builtin_prefetch(next + v * LANES, 0, 2);
+      __builtin_prefetch(next + vectors * LANES - 1, 0, 2); /* where rows do not begin with a cache line */
+    }
   /* Five pointers, each for three rows, so that addresses fit the registers. */
   const float *a = t->a, *b = t->b;
   const float *a3 = a + 3 * lda, *a6 = a3 + 3 * lda, *a9 = a6 + 3 * lda, *a12 = a9 + 3 * lda;
@@ -133,22 +141,38 @@ NN__TARGET static void transpose_rows(size_t rows, size_t k, const float *x, siz
   }
 }
 
+/* `count` steps of one panel. */
+NN__INSIDE void copy_steps(size_t width, size_t count, const float *x, size_t ldx, float *out, size_t ldo) {
+  if (width == 2 * LANES) {
+    for (size_t p = 0; p < count; p++, x += ldx, out += ldo) {
+      V_STORE(out, V_LOAD(x));
+      V_STORE(out + LANES, V_LOAD(x + LANES));
+    }
+  } else if (width > LANES) {
+    const M m = M_FIRST(width - LANES);
+    for (size_t p = 0; p < count; p++, x += ldx, out += ldo) {
+      V_STORE(out, V_LOAD(x));
+      V_STORE(out + LANES, V_LOAD_M(x + LANES, m));
+    }
+  } else {
+    const M m = M_FIRST(width);
+    for (size_t p = 0; p < count; p++, x += ldx, out += ldo) V_STORE(out, V_LOAD_M(x, m));
+  }
+}
+
 NN__TARGET static void copy_panels(size_t columns, size_t k, const float *x, size_t ldx, float *out, size_t width,
                                    size_t ldo, size_t stride) {
-  /* Step by step over all panels, and some steps ahead for the caches: memory is read in order. */
-  const size_t lower = width > LANES ? LANES : width, upper = width - lower;
-  const size_t full = columns / width, rest = columns - full * width;
-  const size_t rest_lower = rest > LANES ? LANES : rest, rest_upper = rest - rest_lower;
-  const M m = M_FIRST(lower), m_upper = M_FIRST(upper);
-  for (size_t p = 0; p < k; p++) {
-    const float *from = x + p * ldx, *ahead = x + (p + PREFETCH < k ? p + PREFETCH : k - 1) * ldx;
-    float *to = out + p * ldo;
-    for (size_t j = 0; j < columns; j += 16) __builtin_prefetch(ahead + j);
-    for (size_t t = 0; t < full; t++, from += width, to += stride) {
-      V_STORE(to, V_LOAD_M(from, m));
-      if (upper > 0) V_STORE(to + LANES, V_LOAD_M(from + LANES, m_upper));
+  /* A few steps over all panels at a time, the next few being fetched meanwhile: memory is read in order, and written
+   * in runs of some lines. */
+  for (size_t p = 0; p < k; p += COPIED) {
+    const size_t count = k - p < COPIED ? k - p : COPIED;
+    const float *from = x + p * ldx;
+    for (size_t j = 0, to = p * ldo; j < columns; j += width, to += stride) {
+      for (size_t ahead = p + COPIED; ahead < p + 2 * COPIED && ahead < k; ahead++) {
+        __builtin_prefetch(x + ahead * ldx + j);
+        if (width > 16) __builtin_prefetch(x + ahead * ldx + j + 16);
+      }
+      copy_steps(columns - j < width ? columns - j : width, count, from + j, ldx, out + to, ldo);
     }
-    if (rest_lower > 0) V_STORE(to, V_LOAD_M(from, M_FIRST(rest_lower)));
-    if (rest_upper > 0) V_STORE(to + LANES, V_LOAD_M(from + LANES, M_FIRST(rest_upper)));
   }
 }
