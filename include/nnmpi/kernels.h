@@ -39,9 +39,10 @@ void nn_team_share(const nn_team *team, size_t count, size_t grain, size_t *firs
 int nn_cpu_allowed(void);
 /** The cores themselves as text, "0-3,8", for the start line. */
 nn_status nn_cpu_allowed_text(nn_text *out);
-/** Name of the instruction set that oneDNN uses here ("avx512_core"), or "portable". */
+/** Name of the instruction set that the kernels use here: "avx512", "avx2" or "portable". It decides about speed only:
+ *  the bits are the same on each. */
 const char *nn_cpu_isa(void);
-/** Version of the arithmetic library: "oneDNN 2.6.3". */
+/** Version of the linked arithmetic library: "oneDNN 2.6.3". Products are ours; benchmarks compare with it. */
 const char *nn_cpu_library(void);
 
 /* ---- products ------------------------------------------------------------------------------- */
@@ -49,7 +50,10 @@ const char *nn_cpu_library(void);
 typedef enum nn_transpose { NN_N, NN_T } nn_transpose;
 
 /** C = op(A) op(B), C [m, n], op(A) [m, k], op(B) [k, n]; leading dimensions as stored, without padding.
- *  Bits depend on (m, n, k, transposes) only. */
+ *  Every element is one chain acc = fmaf(a[p], b[p], acc) over p = 0 … k − 1 from +0: its bits depend on its row of A
+ * and its column of B alone, not on m, n, threads or instruction set, so rows may be cut or put together. One
+ * exception: for m == 1 and tb == NN_T the element is sixteen such chains, over p ≡ l mod 16, added pairwise (three
+ * times as fast). */
 void nn_gemm(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n, size_t k, const float *a,
              const float *b, float *c);
 

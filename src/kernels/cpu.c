@@ -1,11 +1,12 @@
 /** @file cpu.c
- *  The cores that this process may use, and what oneDNN makes of them. */
+ *  The cores that this process may use, and the instruction set that the kernels take on them. */
 #include <dnnl.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "kernels/clones.h"
 #include "nnmpi/kernels.h"
 
 enum { NN__CPUS_MAX = 1 << 16 };
@@ -64,43 +65,12 @@ nn_status nn_cpu_allowed_text(nn_text *out) {
 }
 
 const char *nn_cpu_isa(void) {
-#if defined(__x86_64__)
-  /* The values of some names differ between oneDNN 2 and 3, so each is named only where it exists. */
-  switch ((int)dnnl_get_effective_cpu_isa()) {
-  case dnnl_cpu_isa_sse41:
-    return "sse41";
-  case dnnl_cpu_isa_avx:
-    return "avx";
-  case dnnl_cpu_isa_avx2:
-    return "avx2";
-  case dnnl_cpu_isa_avx2_vnni:
-    return "avx2_vnni";
-#if DNNL_VERSION_MAJOR >= 3
-  case dnnl_cpu_isa_avx2_vnni_2:
-    return "avx2_vnni_2";
-  case dnnl_cpu_isa_avx512_core_fp16:
-    return "avx512_core_fp16";
-  case dnnl_cpu_isa_avx512_core_amx_fp16:
-    return "avx512_core_amx_fp16";
-#else
-  case dnnl_cpu_isa_avx512_mic:
-  case dnnl_cpu_isa_avx512_mic_4ops:
-    return "avx512_mic";
+#if defined(__x86_64__) && defined(__GNUC__)
+  const nn__isa best = nn__isa_best();
+  if (best == NN__AVX512) return "avx512";
+  if (best == NN__AVX2) return "avx2";
 #endif
-  case dnnl_cpu_isa_avx512_core:
-    return "avx512_core";
-  case dnnl_cpu_isa_avx512_core_vnni:
-    return "avx512_core_vnni";
-  case dnnl_cpu_isa_avx512_core_bf16:
-    return "avx512_core_bf16";
-  case dnnl_cpu_isa_avx512_core_amx:
-    return "avx512_core_amx";
-  default:
-    return "portable";
-  }
-#else
   return "portable";
-#endif
 }
 
 const char *nn_cpu_library(void) {
