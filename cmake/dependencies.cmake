@@ -2,10 +2,10 @@
 # beside nnmpiConfig.cmake for programs that link the library.
 #
 # In:   nnmpi_want_tests   cmocka is wanted, too
-# Out:  nnmpi_missing      empty, or the text that says what to install; nnmpi_missing_names: "HDF5, oneDNN"
-#       targets nnmpi::hdf5, nnmpi::dnnl, nnmpi::yaml (nnmpi::cmocka), MPI::MPI_C, OpenMP::OpenMP_C, ZLIB::ZLIB
+# Out:  nnmpi_missing      empty, or the text that says what to install; nnmpi_missing_names: "HDF5, zlib"
+#       targets nnmpi::hdf5, nnmpi::yaml (nnmpi::cmocka), MPI::MPI_C, OpenMP::OpenMP_C, ZLIB::ZLIB
 #
-# HDF5 and oneDNN are looked for by header and library: their own CMake packages and compiler wrappers also ask for
+# HDF5 is looked for by header and library: its own CMake package and compiler wrapper also ask for
 # what only their other users need (OpenCL, curl), or print paths that are wrong in a prefix.
 
 set(nnmpi_missing "")
@@ -99,14 +99,6 @@ nnmpi_header_version(nnmpi_hdf5_version "${NNMPI_hdf5_INCLUDE_DIR}/H5public.h" H
 if(NOT TARGET nnmpi::hdf5 OR (nnmpi_hdf5_version AND nnmpi_hdf5_version VERSION_LESS 1.10))
   nnmpi_lacks("HDF5" "data sets, checkpoints, histories (the C library, 1.10 or newer, serial or parallel)" "libhdf5-dev"
     "hdf5" hdf5 hdf5)
-endif()
-
-nnmpi_find(dnnl HEADER oneapi/dnnl/dnnl.h NAMES dnnl ROOTS DNNLROOT DNNL_ROOT dnnl_ROOT EBROOTONEDNN PC dnnl)
-set(nnmpi_dnnl_header "${NNMPI_dnnl_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h")
-nnmpi_header_version(nnmpi_dnnl_version "${nnmpi_dnnl_header}" DNNL_VERSION_MAJOR DNNL_VERSION_MINOR DNNL_VERSION_PATCH)
-if(NOT TARGET nnmpi::dnnl OR (nnmpi_dnnl_version AND nnmpi_dnnl_version VERSION_LESS 2.6))
-  nnmpi_lacks("oneDNN" "matrix products (2.6 or newer)" "libdnnl-dev" "oneDNN (often not there: docs/install-cluster.md)"
-    onednn onednn)
 endif()
 
 nnmpi_find(yaml HEADER yaml.h NAMES yaml PC yaml-0.1 ROOTS YAML_ROOT EBROOTLIBYAML)

@@ -37,7 +37,7 @@ install(EXPORT nnmpiTargets NAMESPACE nnmpi:: DESTINATION ${package})
 # A library where the linker looks by itself goes in as -lname; any other with its path, and so that it is found again
 # at run time.
 set(libs "")
-foreach(library ${MPI_C_LIBRARIES} ${NNMPI_dnnl_LIBRARY} ${NNMPI_hdf5_LIBRARY} ${NNMPI_yaml_LIBRARY} ${ZLIB_LIBRARIES})
+foreach(library ${MPI_C_LIBRARIES} ${NNMPI_hdf5_LIBRARY} ${NNMPI_yaml_LIBRARY} ${ZLIB_LIBRARIES})
   get_filename_component(folder "${library}" DIRECTORY)
   get_filename_component(name "${library}" NAME_WE)
   if(folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES OR NOT folder)

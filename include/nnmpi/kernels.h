@@ -1,6 +1,5 @@
 /** @file kernels.h
- *  Floor 1: arithmetic on raw `float *` with sizes, and the thread team. The only module that uses OpenMP and
- *  oneDNN.
+ *  Floor 1: arithmetic on raw `float *` with sizes, and the thread team. The only module that uses OpenMP.
  *
  *  One parallel region spans a whole step: nn_team_run() starts it, and inside it every thread makes the same
  *  calls with the same arguments. Each kernel here divides its work by sizes alone, never lets the number of
@@ -42,8 +41,6 @@ nn_status nn_cpu_allowed_text(nn_text *out);
 /** Name of the instruction set that the kernels use here: "avx512", "avx2" or "portable". It decides about speed only:
  *  the bits are the same on each. */
 const char *nn_cpu_isa(void);
-/** Version of the linked arithmetic library: "oneDNN 2.6.3". Products are ours; benchmarks compare with it. */
-const char *nn_cpu_library(void);
 
 /* ---- products ------------------------------------------------------------------------------- */
 

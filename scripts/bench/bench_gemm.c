@@ -119,7 +119,8 @@ int main(int argc, char **argv) {
   const char *set = argc > 2 ? argv[2] : "all";
   const int cores = nn_cpu_allowed();
   const double peak = peak_of_one_core(20);
-  printf("peak_gflops_per_core %.1f (%s), cores %d, %s\n", peak, nn_bench_fma_isa(), cores, nn_cpu_library());
+  printf("peak_gflops_per_core %.1f (%s), cores %d, oneDNN %d.%d\n", peak, nn_bench_fma_isa(), cores,
+         dnnl_version()->major, dnnl_version()->minor);
   printf("%-8s %6s %6s %6s %8s | %8s %6s | %8s %6s\n", "product", "m", "n", "k", "threads", "GF/s", "share", "oneDNN",
          "ratio");
   for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {

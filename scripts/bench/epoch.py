@@ -3,7 +3,7 @@
 
     scripts/bench/epoch.py [CONFIG.yaml] [--epochs N] [--runs R] [--build build]
 
-One core, one rank. The peak is measured before and after each training, in the same run (build/peak, target `bench`);
+One core, one rank. The peak is measured before and after each training, in the same run (build/scripts/bench/peak, target `bench`);
 a ratio is a training's rate over the mean of the two. Printed: every run, then the median. The operations of a sample are those of the
 matrix products alone: 2 for each weight going forward, 2 for its gradient, and 2 for the gradient of its input, which
 the first layer does not need.
@@ -37,7 +37,7 @@ def run(*command):
 
 
 def peak():
-    return float(re.search(r"^peak_gflops_per_core ([\d.]+)", run(f"{options.build}/peak"), re.M).group(1))
+    return float(re.search(r"^peak_gflops_per_core ([\d.]+)", run(f"{options.build}/scripts/bench/peak"), re.M).group(1))
 
 
 def operations(plan):

@@ -64,7 +64,7 @@ int main(void) {
     return NN_ERR_MEMORY;
   }
   printf("fma_isa %s\n", nn_bench_fma_isa());
-  printf("library %s (%s)\n", nn_cpu_library(), nn_cpu_isa());
+  printf("kernels_isa %s\n", nn_cpu_isa());
   printf("peak_gflops_per_core %.1f\n", fma_rate(1, &l));
   printf("peak_gflops_all_cores %.1f cores %d\n", fma_rate(cores, &l), cores);
   printf("bandwidth_gbytes_per_core %.1f\n", stream_rate(1, &l));

@@ -5,7 +5,7 @@
 # shellcheck disable=SC2034  # used by the scripts that source this
 packages_to_build=(gcc libc6-dev make cmake pkg-config git
   "libopenmpi-dev|libmpich-dev" "openmpi-bin|mpich"
-  "libhdf5-dev|libhdf5-openmpi-dev|libhdf5-mpich-dev" libdnnl-dev libyaml-dev zlib1g-dev)
+  "libhdf5-dev|libhdf5-openmpi-dev|libhdf5-mpich-dev" libyaml-dev zlib1g-dev)
 # shellcheck disable=SC2034
 packages_to_plot=(python3 python3-h5py python3-matplotlib)
 # shellcheck disable=SC2034
@@ -59,7 +59,7 @@ install_packages() {
   local missing log name
   if ! is_debian_like; then
     note "Not a Debian system, so nothing is installed. nnmpi needs a C compiler, make, CMake (3.18 or newer), MPI, HDF5,"
-    note "oneDNN, libyaml, zlib, for the tests cmocka, and Python 3 with h5py and matplotlib for tests and plots."
+    note "libyaml, zlib, for the tests cmocka, and Python 3 with h5py and matplotlib for tests and plots."
     note "CMake names what it does not find; docs/install-cluster.md says how to get it."
     return 0
   fi

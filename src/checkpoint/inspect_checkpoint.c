@@ -86,7 +86,6 @@ static nn_status add_state(nn_checkpoint *c, nn_text *out) {
   add_software(c->file, "nnmpi", "by nnmpi ", out);
   add_software(c->file, "commit", " (", out);
   add_software(c->file, "files", "), ", out);
-  add_software(c->file, "arithmetic", ", ", out);
   add_software(c->file, "isa", ", ", out);
   nn_text_add(out, "\n\ndigests\n  parameters %016" PRIx64 "\n", digests.parameters);
   if (found) {

@@ -229,7 +229,6 @@ static void add_summary(const comparison *c, const nn_checkpoint_digests *a, con
   add_digests(out, "data", c->a->data_digest, c->b->data_digest);
   add_text_attribute(c, "software", "nnmpi", "nnmpi", out);
   add_text_attribute(c, "software", "commit", "commit", out);
-  add_text_attribute(c, "software", "arithmetic", "arithmetic", out);
   add_text_attribute(c, "software", "isa", "instructions", out);
 }
 

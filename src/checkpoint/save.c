@@ -77,7 +77,6 @@ static nn_status write_software(nn_h5_image *image) {
   NN_TRY(nn_h5_image_attribute_text(image, "software", "nnmpi", nn_version()));
   NN_TRY(nn_h5_image_attribute_text(image, "software", "commit", nn_commit()));
   NN_TRY(nn_h5_image_attribute_text(image, "software", "files", nn_h5_library()));
-  NN_TRY(nn_h5_image_attribute_text(image, "software", "arithmetic", nn_cpu_library()));
   return nn_h5_image_attribute_text(image, "software", "isa", nn_cpu_isa());
 }
 

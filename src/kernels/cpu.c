@@ -1,6 +1,5 @@
 /** @file cpu.c
  *  The cores that this process may use, and the instruction set that the kernels take on them. */
-#include <dnnl.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -71,11 +70,4 @@ const char *nn_cpu_isa(void) {
   if (best == NN__AVX2) return "avx2";
 #endif
   return "portable";
-}
-
-const char *nn_cpu_library(void) {
-  static _Thread_local char text[48];
-  const dnnl_version_t *v = dnnl_version();
-  snprintf(text, sizeof text, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
-  return text;
 }

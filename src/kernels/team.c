@@ -20,9 +20,6 @@ void nn_team_run(int threads, nn_team_function function, void *context) {
   atomic_init(&meeting.round, 0);
 #pragma omp parallel num_threads(threads)
   {
-    /* oneDNN asks OpenMP how many threads it may use unless it is inside an active region, which a region of one
-     * thread is not. The setting belongs to this region's implicit task: the caller's is untouched. */
-    omp_set_num_threads(1);
     const nn_team team = {.id = omp_get_thread_num(), .size = omp_get_num_threads(), .meeting = &meeting};
     function(&team, context);
   }

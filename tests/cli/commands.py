@@ -32,7 +32,6 @@ class Help(program.TestCase):
         self.assertRegex(result.out, r"^nnmpi \d+\.\d+\.\d+ \(commit .+\)\n")
         self.assertRegex(result.out, r"MPI|MPICH")
         self.assertRegex(result.out, r"\nHDF5 1\.\d+")
-        self.assertRegex(result.out, r"\noneDNN \d+\.\d+")
         self.assertRegex(result.out, r"\ninstruction set \w+")
 
     def test_under_a_launcher_the_first_rank_alone_prints(self):

@@ -35,7 +35,6 @@ ONLY_IN = {
     r"hdf5(_hl)?\.h|H5\w+\.h": "h5io",
     r"yaml\.h": "config",
     r"omp\.h": "kernels",
-    r"(oneapi/dnnl/)?dnnl\w*\.h": "kernels",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
