@@ -145,6 +145,20 @@ class Session(program.TestCase):
             self.assertAlmostEqual(sum(shares), 1, places=5)
         self.assertEqual(self.run_ok("predict", self.best, f"--row={row}", ranks=2).out.replace("\r", ""), result.out)
 
+    def test_what_is_read_is_not_overwritten(self):
+        self.run_ok("flowers.yaml")
+        (self.folder / "other.h5").symlink_to("flowers.h5")
+        before = {name: (self.folder / name).read_bytes() for name in ("flowers.csv", "flowers.h5", self.best)}
+        mistakes = [("import", "csv", "flowers.csv", "--target", "kind", "-o", "./flowers.csv"),
+                    ("import", "idx", "--images", "flowers.h5", "--labels", "flowers.csv", "-o", "flowers.csv"),
+                    ("predict", self.best, "flowers.h5", "-o", "other.h5"),
+                    ("predict", self.best, "flowers.h5", "-o", self.best)]
+        for words in mistakes:
+            for ranks in (0, 2):
+                with self.subTest(words=words, ranks=ranks):
+                    self.run_fails(2, *words, ranks=ranks, parts=[f"-o {words[-1]}: ", "another name"])
+        self.assertEqual(before, {name: (self.folder / name).read_bytes() for name in before})
+
     def test_a_wrong_row_is_explained(self):
         self.run_ok("flowers.yaml", "--quiet", "--set", "train.epochs=1")
         for row, part in [("1", "1 value, but the network takes 2"), ("1,2,3", "3 values"), ("1,x", "value 2, 'x'"),
@@ -191,6 +205,27 @@ class Stopping(program.TestCase):
                 self.assertRegex(again, r"^nnmpi: to continue the run: \S+ flowers\.yaml --set train\.epochs=1000000 "
                                         rf"--set 'run\.name={self.name}'$")
                 self.assertEqual(json.loads((self.folder / f"runs/{self.name}/summary.json").read_text())["exit_code"], 85)
+
+    def test_a_second_job_stays_out_of_the_run_folder(self):
+        running = self.start(2, "busy")
+        for words, ranks in [(("flowers.yaml",), 0), (("flowers.yaml", "--restart"), 2)]:
+            self.run_fails(10, *words, "--set", "run.name=busy", ranks=ranks,
+                           parts=["runs/busy: another job writes this run folder (process ", "run.name"])
+        self.assertIsNone(running.poll())
+        running.send_signal(signal.SIGUSR1)
+        _, err = running.communicate(timeout=program.TIMEOUT)
+        self.assertEqual(running.returncode, 85, err)
+        self.assertEqual([path.name for path in (self.folder / "runs").iterdir()], ["busy"])
+        reached = json.loads((self.folder / "runs/busy/summary.json").read_text())["epochs"]
+        go_on = ("flowers.yaml", "--set", "run.name=busy", "--set", f"train.epochs={reached + 2}")
+        self.assertIn(f"continued at epoch {reached + 1}", self.run_ok(*go_on).out)
+        self.run_ok(*go_on, "--restart")
+
+    def test_a_killed_job_leaves_the_run_folder_free(self):
+        running = self.start(0, "killed")
+        running.kill()
+        running.communicate(timeout=program.TIMEOUT)
+        self.run_ok("flowers.yaml", "--set", "run.name=killed", "--restart")
 
     def test_the_command_that_continues_works(self):
         running = self.start(0)
