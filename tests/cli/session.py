@@ -123,6 +123,22 @@ class Session(program.TestCase):
         self.assertEqual(one, (self.folder / "three.csv").read_bytes())
         self.assertEqual(len(one.splitlines()), 1 + 12)
 
+    def test_two_classes_told_apart_by_one_output(self):
+        table = [line for line in (self.folder / "flowers.csv").read_text(encoding="utf-8").splitlines()
+                 if not line.endswith("tulip")]
+        (self.folder / "two.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
+        self.run_ok("import", "csv", "two.csv", "--target", "kind", "-o", "two.h5")
+        self.run_ok("flowers.yaml", "--set", "data.file=two.h5", "--set", "run.name=two", "--set",
+                    "train.loss=bce_with_logits")
+        summary = json.loads((self.folder / "runs/two/summary.json").read_text())
+        text = self.run_ok("evaluate", summary["checkpoint"], "two.h5", ranks=2).out
+        for name in ("loss", "accuracy"):
+            told = float(re.search(rf"^{name} +(\S+)", text.replace("\r", ""), re.MULTILINE).group(1))
+            self.assertAlmostEqual(told, summary["test"][name], delta=1e-5 * abs(told))
+        for row, kind in [("0,0", "rose"), ("4,0", "daisy")]:
+            self.assertIn(f"({kind}), probability", self.run_ok("predict", summary["checkpoint"], "--row", row).out)
+        self.assertRegex(self.run_ok("inspect", summary["checkpoint"]).out, r"\n  layers\.2 +dense +1 +9\n")
+
     def test_two_checkpoints_are_compared(self):
         self.run_ok("flowers.yaml", "--quiet", "--set", "parallel.virtual_ranks=3", "--set", "checkpoint.keep=9")
         first, last = (f"runs/flowers/checkpoints/step-{step:09}.h5" for step in (8, 24))
