@@ -28,7 +28,8 @@ static nn_status fill(nn_trained *t, nn_checkpoint *c, const char *path) {
   t->shape = *nn_checkpoint_shape(c);
   NN_TRY(copy_target(nn_checkpoint_target(c), &t->target));
   NN_TRY(nn_normalizer_copy(nn_checkpoint_normalizer(c), &t->normalizer));
-  NN_TRY(nn_model_create(&t->config->model, &registry, &t->shape, t->target.width, &t->model));
+  const size_t outputs = nn_loss_outputs(&t->config->train.loss, &t->target);
+  NN_TRY(nn_model_create(&t->config->model, &registry, &t->shape, outputs, &t->model));
   NN_TRY(nn_alloc(nn_model_param_count(t->model), sizeof(float), "the parameters of the network", &params));
   t->params = params;
   return nn_checkpoint_restore(c, t->model, t->params, NULL);

@@ -161,6 +161,8 @@ nn_status nn__predict_run(nn__call *call) {
   NN_TRY(nn__option_required(arguments, "output", &output));
   if (!ends_with(output, ".h5") && !ends_with(output, ".csv"))
     return NN_FAIL(NN_ERR_USAGE, "-o '%s': the name must end with .h5 or .csv, which decides the format", output);
+  const char *const inputs[] = {arguments->operands[0], arguments->operands[1], NULL};
+  NN_TRY(nn_comm_agree(call->comm, nn__output_apart(output, inputs)));
   nn_text text = {0};
   const nn_status status =
       nn_predict_file(call->comm, arguments->operands[0], arguments->operands[1], split, threads, output, &text);

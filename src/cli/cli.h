@@ -112,6 +112,9 @@ void nn__output_prepare(void);
 nn_status nn__output_write(const char *text);
 /** The same for a text that was grown; clears it. */
 nn_status nn__output_text(nn_text *text);
+/** NN_ERR_USAGE where the file to be written is one of those that are read (`inputs`, NULL-terminated). Looks at the
+ *  file system: ranks may see different things. */
+nn_status nn__output_apart(const char *output, const char *const *inputs);
 
 /** A word as a shell takes it back: quoted where it needs to be. */
 void nn__shell_quote(nn_text *text, const char *word);

@@ -31,6 +31,8 @@ nn_status nn__import_idx_run(nn__call *call) {
   if ((options.test_images == NULL) != (options.test_labels == NULL))
     return NN_FAIL(NN_ERR_USAGE, "--test-images and --test-labels belong together; --test-%s is missing",
                    options.test_images == NULL ? "images" : "labels");
+  const char *const inputs[] = {options.images, options.labels, options.test_images, options.test_labels, NULL};
+  NN_TRY(nn__output_apart(options.output, inputs));
   nn_text summary = {0};
   return print_if_ok(nn_import_idx(&options, &summary), &summary);
 }
@@ -50,6 +52,8 @@ nn_status nn__import_csv_run(nn__call *call) {
   if (options.valid_fraction + options.test_fraction >= 1)
     return NN_FAIL(NN_ERR_USAGE, "--valid-fraction %g and --test-fraction %g leave no rows to train with",
                    options.valid_fraction, options.test_fraction);
+  const char *const inputs[] = {options.file, NULL};
+  NN_TRY(nn__output_apart(options.output, inputs));
   options.seed = (uint64_t)seed;
   options.target_mode = type == types[1] ? NN_TARGET_CLASS : type == types[2] ? NN_TARGET_VALUE : NN_TARGET_AUTO;
   nn_text summary = {0};

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void nn__output_prepare(void) {
@@ -58,4 +59,13 @@ void nn__error_text(nn_text *text, const nn_error *error) {
     nn_text_add(text, " (rank %d on host %s)", error->rank, error->host);
   else if (error->rank > 0)
     nn_text_add(text, " (rank %d)", error->rank);
+}
+
+nn_status nn__output_apart(const char *output, const char *const *inputs) {
+  struct stat out, in;
+  if (stat(output, &out) != 0) return NN_OK;
+  for (; *inputs != NULL; inputs++)
+    if (stat(*inputs, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+      return NN_FAIL(NN_ERR_USAGE, "-o %s: this file is read, and would be lost: give the output another name", output);
+  return NN_OK;
 }

@@ -12,17 +12,19 @@ static nn_status path_in(const nn__trainer *t, const char *name, char **out) {
   return nn_string_format(out, "%s/%s", t->result->run_folder, name);
 }
 
-/* --restart: the old folder stays, under the first free name. */
-static nn_status set_aside(const char *folder, nn_log *log) {
+/* --restart: the old folder stays, under the first free name; unless a job is still at work in it. */
+static nn_status set_aside(nn__trainer *t) {
+  const char *folder = t->result->run_folder;
   struct stat about;
   char aside[1100];
   if (stat(folder, &about) != 0) return NN_OK;
+  if (S_ISDIR(about.st_mode) && access(folder, W_OK) == 0) NN_TRY(nn__run_lock(t));
   for (int i = 1; i < 10000; i++) {
     snprintf(aside, sizeof aside, "%s.old-%d", folder, i);
     if (stat(aside, &about) == 0) continue;
     if (rename(folder, aside) != 0)
       return NN_FAIL(NN_ERR_IO, "%s: the old run cannot be set aside as %s: %s", folder, aside, strerror(errno));
-    nn_log_info(log, "the old run is kept in %s", aside);
+    nn_log_info(t->log, "the old run is kept in %s", aside);
     return NN_OK;
   }
   return NN_FAIL(NN_ERR_IO, "%s: too many old runs are kept beside it; remove some of %s.old-*", folder, folder);
@@ -34,12 +36,13 @@ nn_status nn__run_open(nn__trainer *t) {
   if (snprintf(t->result->run_folder, 1000, "%s/%s", run->folder, run->name) >= 1000)
     return NN_FAIL(NN_ERR_CONFIG, "run.folder and run.name are too long together");
   if (nn_comm_rank(t->comm) != 0) return NN_OK;
-  if (t->options->restart) NN_TRY(set_aside(t->result->run_folder, t->log));
+  if (t->options->restart) NN_TRY(set_aside(t));
   snprintf(folder, sizeof folder, "%s/checkpoints", t->result->run_folder);
   NN_TRY(nn_directory_create(folder));
   if (access(folder, W_OK) != 0)
     return NN_FAIL(NN_ERR_IO, "%s: the run folder cannot be written: %s; give another with --set run.folder=PATH",
                    folder, strerror(errno));
+  NN_TRY(nn__run_lock(t));
   snprintf(folder, sizeof folder, "%s/log.txt", t->result->run_folder);
   return nn_log_to_file(t->log, folder);
 }

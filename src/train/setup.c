@@ -246,6 +246,7 @@ nn_status nn__trainer_open(nn__trainer *t) {
 }
 
 void nn__trainer_close(nn__trainer *t) {
+  nn__run_unlock(t);
   nn_checkpoint_close(&t->found);
   nn_history_destroy(&t->history);
   nn__rows_clear(&t->rows);

@@ -124,6 +124,9 @@ typedef struct nn__trainer {
   double last_told, last_saved, last_history;
   uint64_t saved_step; /* step of the newest checkpoint on disk; UINT64_MAX: none */
   bool save_failed;
+
+  bool locked; /* rank 0: `lock_file` is open and keeps other jobs out of the run folder */
+  int lock_file;
 } nn__trainer;
 
 /* Samples of piece v of a batch: [*first, *first + *count). */
@@ -154,7 +157,7 @@ void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out);
 
 /* ---- the run folder (rank 0) ------------------------------------------------------------------------------ */
 
-nn_status nn__run_open(nn__trainer *t); /* rank 0: folders, old run aside, config.yaml */
+nn_status nn__run_open(nn__trainer *t); /* rank 0: lock, folders, old run aside, config.yaml */
 nn_status
 nn__run_find(nn__trainer *t,
              int64_t asked); /* Collective: is there something to continue, does it fit; settles virtual ranks */
@@ -163,5 +166,10 @@ void nn__run_save(nn__trainer *t);        /* rank 0: checkpoint of this step; a 
 void nn__run_save_best(nn__trainer *t);
 void nn__run_save_history(nn__trainer *t);
 void nn__run_summary(nn__trainer *t, const char *status, nn_status code);
+
+/* Keep other jobs out of a run folder that exists, until nn__run_unlock() or the end of this process. NN_ERR_BUSY where
+ * another job is in it. A file system without locks is said in the log and no failure. */
+nn_status nn__run_lock(nn__trainer *t);
+void nn__run_unlock(nn__trainer *t);
 
 #endif

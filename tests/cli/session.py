@@ -123,6 +123,22 @@ class Session(program.TestCase):
         self.assertEqual(one, (self.folder / "three.csv").read_bytes())
         self.assertEqual(len(one.splitlines()), 1 + 12)
 
+    def test_two_classes_told_apart_by_one_output(self):
+        table = [line for line in (self.folder / "flowers.csv").read_text(encoding="utf-8").splitlines()
+                 if not line.endswith("tulip")]
+        (self.folder / "two.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
+        self.run_ok("import", "csv", "two.csv", "--target", "kind", "-o", "two.h5")
+        self.run_ok("flowers.yaml", "--set", "data.file=two.h5", "--set", "run.name=two", "--set",
+                    "train.loss=bce_with_logits")
+        summary = json.loads((self.folder / "runs/two/summary.json").read_text())
+        text = self.run_ok("evaluate", summary["checkpoint"], "two.h5", ranks=2).out
+        for name in ("loss", "accuracy"):
+            told = float(re.search(rf"^{name} +(\S+)", text.replace("\r", ""), re.MULTILINE).group(1))
+            self.assertAlmostEqual(told, summary["test"][name], delta=1e-5 * abs(told))
+        for row, kind in [("0,0", "rose"), ("4,0", "daisy")]:
+            self.assertIn(f"({kind}), probability", self.run_ok("predict", summary["checkpoint"], "--row", row).out)
+        self.assertRegex(self.run_ok("inspect", summary["checkpoint"]).out, r"\n  layers\.2 +dense +1 +9\n")
+
     def test_two_checkpoints_are_compared(self):
         self.run_ok("flowers.yaml", "--quiet", "--set", "parallel.virtual_ranks=3", "--set", "checkpoint.keep=9")
         first, last = (f"runs/flowers/checkpoints/step-{step:09}.h5" for step in (8, 24))
@@ -144,6 +160,20 @@ class Session(program.TestCase):
             self.assertEqual(len(shares), 3, result)
             self.assertAlmostEqual(sum(shares), 1, places=5)
         self.assertEqual(self.run_ok("predict", self.best, f"--row={row}", ranks=2).out.replace("\r", ""), result.out)
+
+    def test_what_is_read_is_not_overwritten(self):
+        self.run_ok("flowers.yaml")
+        (self.folder / "other.h5").symlink_to("flowers.h5")
+        before = {name: (self.folder / name).read_bytes() for name in ("flowers.csv", "flowers.h5", self.best)}
+        mistakes = [("import", "csv", "flowers.csv", "--target", "kind", "-o", "./flowers.csv"),
+                    ("import", "idx", "--images", "flowers.h5", "--labels", "flowers.csv", "-o", "flowers.csv"),
+                    ("predict", self.best, "flowers.h5", "-o", "other.h5"),
+                    ("predict", self.best, "flowers.h5", "-o", self.best)]
+        for words in mistakes:
+            for ranks in (0, 2):
+                with self.subTest(words=words, ranks=ranks):
+                    self.run_fails(2, *words, ranks=ranks, parts=[f"-o {words[-1]}: ", "another name"])
+        self.assertEqual(before, {name: (self.folder / name).read_bytes() for name in before})
 
     def test_a_wrong_row_is_explained(self):
         self.run_ok("flowers.yaml", "--quiet", "--set", "train.epochs=1")
@@ -191,6 +221,27 @@ class Stopping(program.TestCase):
                 self.assertRegex(again, r"^nnmpi: to continue the run: \S+ flowers\.yaml --set train\.epochs=1000000 "
                                         rf"--set 'run\.name={self.name}'$")
                 self.assertEqual(json.loads((self.folder / f"runs/{self.name}/summary.json").read_text())["exit_code"], 85)
+
+    def test_a_second_job_stays_out_of_the_run_folder(self):
+        running = self.start(2, "busy")
+        for words, ranks in [(("flowers.yaml",), 0), (("flowers.yaml", "--restart"), 2)]:
+            self.run_fails(10, *words, "--set", "run.name=busy", ranks=ranks,
+                           parts=["runs/busy: another job writes this run folder (process ", "run.name"])
+        self.assertIsNone(running.poll())
+        running.send_signal(signal.SIGUSR1)
+        _, err = running.communicate(timeout=program.TIMEOUT)
+        self.assertEqual(running.returncode, 85, err)
+        self.assertEqual([path.name for path in (self.folder / "runs").iterdir()], ["busy"])
+        reached = json.loads((self.folder / "runs/busy/summary.json").read_text())["epochs"]
+        go_on = ("flowers.yaml", "--set", "run.name=busy", "--set", f"train.epochs={reached + 2}")
+        self.assertIn(f"continued at epoch {reached + 1}", self.run_ok(*go_on).out)
+        self.run_ok(*go_on, "--restart")
+
+    def test_a_killed_job_leaves_the_run_folder_free(self):
+        running = self.start(0, "killed")
+        running.kill()
+        running.communicate(timeout=program.TIMEOUT)
+        self.run_ok("flowers.yaml", "--set", "run.name=killed", "--restart")
 
     def test_the_command_that_continues_works(self):
         running = self.start(0)
