@@ -165,7 +165,8 @@ static const nn_key data_keys[] = {
      .offset = offsetof(nn_data_config, class_weights),
      .fallback = "none",
      .words = class_weight_words,
-     .help = "weights of the classes in the loss. balanced: by how rare a class is; given: class_weight_values"},
+     .help = "weights of the classes in the training loss; evaluations weigh all samples alike. balanced: by how "
+             "rare a class is; given: class_weight_values"},
     {.name = "class_weight_values",
      .type = NN_KEY_TENSOR,
      .offset = offsetof(nn_data_config, class_weight_values),
