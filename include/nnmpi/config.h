@@ -25,6 +25,8 @@ typedef enum nn_key_type {
   NN_KEY_INTS,    /**< nn_ints */
   NN_KEY_TEXTS,   /**< nn_texts */
   NN_KEY_TENSOR,  /**< nn_tensor: nested lists of numbers */
+  NN_KEY_TENSORS, /**< nn_tensors: every key that the table does not list, a tensor each; at most one in the table of an
+                     alternative; its name is for the reference only */
   NN_KEY_SECTION, /**< a struct, by `section` */
   NN_KEY_CHOICE,  /**< nn_choice: `sgd` or `{name: sgd, lr: 0.01}`, one of the schemas of `kind` */
   NN_KEY_CHOICES  /**< nn_choices: a list of `relu` or `{dense: {units: 256}}` */
@@ -48,6 +50,13 @@ typedef struct nn_tensor {
   size_t dims[NN_TENSOR_RANK_MAX];
   double *at;
 } nn_tensor;
+
+/** Tensors by the names that they are given in the configuration. */
+typedef struct nn_tensors {
+  size_t count;
+  char **names;
+  nn_tensor *at;
+} nn_tensors;
 
 typedef struct nn_schema nn_schema;
 
@@ -87,10 +96,10 @@ enum {
 typedef struct nn_key {
   const char *name;
   nn_key_type type;
-  size_t offset;            /**< of the member in the struct of the schema */
-  unsigned flags;           /**< NN_KEY_… */
-  const char *fallback;     /**< the default as written in YAML; NULL: none (absent: 0, false, NULL, empty) */
-  double min, max;          /**< INT, REAL, and the elements of INTS, TENSOR; both 0: no range beyond the type's */
+  size_t offset;        /**< of the member in the struct of the schema */
+  unsigned flags;       /**< NN_KEY_… */
+  const char *fallback; /**< the default as written in YAML; NULL: none (absent: 0, false, NULL, empty) */
+  double min, max;      /**< INT, REAL, and the elements of INTS, TENSOR, TENSORS; both 0: no range beyond the type's */
   const char *const *words; /**< WORD: alternatives, NULL-terminated; "auto" is an ordinary word here */
   const nn_schema *section; /**< SECTION */
   nn_kind kind;             /**< CHOICE, CHOICES */

@@ -114,6 +114,24 @@ static void bind_tensor(nn__binder *binder, const nn_key *key, nn__node *node, n
   }
 }
 
+/* All entries that the table does not list. */
+static void bind_tensors(nn__binder *binder, const nn_key *key, nn__scope scope, const nn__node *map, nn_tensors *out) {
+  out->names = bind_alloc(binder, map->count, sizeof *out->names);
+  if (out->names != NULL) out->at = bind_alloc(binder, map->count, sizeof *out->at);
+  for (size_t i = 0; out->at != NULL && i < map->count && binder->status == NN_OK; i++) {
+    nn__entry *entry = &map->as.entries[i];
+    const bool says_which = scope.named && strcmp(entry->key, "name") == 0;
+    if (says_which || nn__key_find(scope.schema, entry->key) != NULL) continue;
+    const size_t before = nn__path_push(&binder->path, entry->key);
+    nn_tensor tensor = {0};
+    bind_tensor(binder, key, entry->value, &tensor);
+    nn__path_pop(&binder->path, before);
+    if (tensor.rank == 0) continue; /* complained about */
+    out->at[out->count] = tensor;
+    if (nn_string_copy(entry->key, &out->names[out->count++]) != NN_OK) binder->status = NN_ERR_MEMORY;
+  }
+}
+
 /* ---- choices ---------------------------------------------------------------------------------------- */
 
 /* `{sgd: {lr: 0.1}}` for a choice, `{name: dense, units: 5}` for a layer in a list: each is written the other way. */
@@ -267,6 +285,8 @@ static void bind_value(nn__binder *binder, const nn_key *key, nn__node *node, vo
   case NN_KEY_TENSOR:
     bind_tensor(binder, key, node, member);
     break;
+  case NN_KEY_TENSORS: /* of several nodes: nn__bind_struct() */
+    break;
   case NN_KEY_SECTION:
     bind_section(binder, key, node, member);
     break;
@@ -335,11 +355,15 @@ void nn__bind_struct(nn__binder *binder, nn__scope scope, nn__node *map, void *i
   for (size_t i = 0; map != NULL && i < map->count; i++) {
     nn__entry *entry = &map->as.entries[i];
     const bool says_which = scope.named && strcmp(entry->key, "name") == 0;
-    if (!says_which && nn__key_find(scope.schema, entry->key) == NULL) nn__unknown_key(binder, scope, entry);
+    if (!says_which && nn__key_taking(scope.schema, entry->key) == NULL) nn__unknown_key(binder, scope, entry);
   }
   const nn__mark missing = binder->missing;
   for (const nn_key *key = scope.schema->keys; key != NULL && key->name != NULL; key++) {
     if (binder->status != NN_OK) break;
+    if (key->type == NN_KEY_TENSORS) {
+      if (map != NULL && map->count > 0) bind_tensors(binder, key, scope, map, nn__member(key, into));
+      continue;
+    }
     const bool says_which = scope.named && strcmp(key->name, "name") == 0;
     nn__entry *entry = says_which ? NULL : nn__node_entry(map, key->name);
     const size_t before = nn__path_push(&binder->path, key->name);

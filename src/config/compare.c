@@ -98,6 +98,32 @@ static void compare_tensors(comparison *c, const nn_key *key, const nn_tensor *o
   nn__path_pop(&c->path, before);
 }
 
+static const nn_tensor *named_tensor(const nn_tensors *tensors, const char *name) {
+  for (size_t i = 0; i < tensors->count; i++)
+    if (strcmp(tensors->names[i], name) == 0) return &tensors->at[i];
+  return NULL;
+}
+
+/* By name, in whatever order they stand. */
+static void compare_tensor_lists(comparison *c, const nn_tensors *old, const nn_tensors *now) {
+  static const nn_key tensor = {.type = NN_KEY_TENSOR};
+  for (size_t i = 0; i < old->count; i++) {
+    const size_t before = nn__path_push(&c->path, old->names[i]);
+    const nn_tensor *other = named_tensor(now, old->names[i]);
+    if (other != NULL)
+      compare_tensors(c, &tensor, &old->at[i], other);
+    else
+      report(c, &tensor, &old->at[i], NULL);
+    nn__path_pop(&c->path, before);
+  }
+  for (size_t i = 0; i < now->count; i++) {
+    if (named_tensor(old, now->names[i]) != NULL) continue;
+    const size_t before = nn__path_push(&c->path, now->names[i]);
+    report(c, &tensor, NULL, &now->at[i]);
+    nn__path_pop(&c->path, before);
+  }
+}
+
 /* What a layer or another choice is called in a list of them. */
 static void report_names(comparison *c, const nn_choice *old, const nn_choice *now) {
   nn_text a = {0}, b = {0};
@@ -136,6 +162,8 @@ static void compare_values(comparison *c, const nn_key *key, const void *old, co
   case NN_KEY_TENSOR:
     compare_tensors(c, key, old, now);
     break;
+  case NN_KEY_TENSORS: /* compare_structs() */
+    break;
   case NN_KEY_SECTION:
     compare_structs(c, key->section, old, now);
     break;
@@ -167,6 +195,10 @@ static void compare_values(comparison *c, const nn_key *key, const void *old, co
 static void compare_structs(comparison *c, const nn_schema *schema, const void *old, const void *now) {
   for (const nn_key *key = schema->keys; key != NULL && key->name != NULL; key++) {
     if ((key->flags & NN_KEY_MAY_CHANGE) != 0) continue;
+    if (key->type == NN_KEY_TENSORS) {
+      compare_tensor_lists(c, nn__member_const(key, old), nn__member_const(key, now));
+      continue;
+    }
     const void *a = nn__key_applies(schema, key, old) ? nn__member_const(key, old) : NULL;
     const void *b = nn__key_applies(schema, key, now) ? nn__member_const(key, now) : NULL;
     const size_t before = nn__path_push(&c->path, key->name);

@@ -106,6 +106,7 @@ static void add_type(nn_text *out, const nn_key *key) {
     nn_text_add(out, "list of texts");
     break;
   case NN_KEY_TENSOR:
+  case NN_KEY_TENSORS:
     add_range(out, key, "list of numbers");
     break;
   case NN_KEY_SECTION:

@@ -181,7 +181,10 @@ const char *nn__nearest(const char *word, const char *const *words, size_t count
 /** Complain about an alternative that does not exist. */
 void nn__unknown_choice(nn__binder *binder, nn_kind kind, nn__node *node, const char *name);
 
+/** The key that the table lists by this name, NULL. */
 const nn_key *nn__key_find(const nn_schema *schema, const char *name);
+/** The same, else the one that takes all names (NN_KEY_TENSORS), NULL. */
+const nn_key *nn__key_taking(const nn_schema *schema, const char *name);
 const nn_schema *nn__alternative(const nn_registry *registry, nn_kind kind, const char *name);
 const char *nn__kind_name(nn_kind kind);   /**< "layer" */
 const char *nn__kind_a_name(nn_kind kind); /**< "a layer" */

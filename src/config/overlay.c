@@ -128,7 +128,7 @@ static void walk_section(overlay *o, nn__node *parent, const nn_key *key, size_t
 static void walk(overlay *o, nn__node *map, const nn_schema *schema, bool named, size_t at) {
   const char *segment = o->segments[at];
   const bool hidden = named && strcmp(segment, "name") == 0;
-  const nn_key *key = hidden ? NULL : nn__key_find(schema, segment);
+  const nn_key *key = hidden ? NULL : nn__key_taking(schema, segment);
   if (key == NULL || is_last(o, at)) {
     put(o, map, segment, key == NULL ? nn__node_scalar(o->tree, "", 0, true, o->mark) : read_value(o, key->type));
     return;

@@ -292,7 +292,8 @@ nn_status nn__value_read(nn__tree *tree, nn_key_type type, const char *text, nn_
   size_t length = strlen(text);
   while (length > 0 && (*text == ' ' || *text == '\t')) text++, length--;
   while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t')) length--;
-  const bool list = type == NN_KEY_INTS || type == NN_KEY_TEXTS || type == NN_KEY_TENSOR || type == NN_KEY_CHOICES;
+  const bool list = type == NN_KEY_INTS || type == NN_KEY_TEXTS || type == NN_KEY_TENSOR || type == NN_KEY_TENSORS ||
+                    type == NN_KEY_CHOICES;
   const char first = length > 0 ? text[0] : '\0';
   nn_text wrapped = {0};
   nn_status status = NN_OK;

@@ -5,8 +5,15 @@
 
 const nn_key *nn__key_find(const nn_schema *schema, const char *name) {
   for (const nn_key *key = schema->keys; key != NULL && key->name != NULL; key++)
-    if (strcmp(key->name, name) == 0) return key;
+    if (key->type != NN_KEY_TENSORS && strcmp(key->name, name) == 0) return key;
   return NULL;
+}
+
+const nn_key *nn__key_taking(const nn_schema *schema, const char *name) {
+  const nn_key *found = nn__key_find(schema, name);
+  for (const nn_key *key = schema->keys; found == NULL && key != NULL && key->name != NULL; key++)
+    if (key->type == NN_KEY_TENSORS) found = key;
+  return found;
 }
 
 const nn_schema *nn__alternative(const nn_registry *registry, nn_kind kind, const char *name) {
@@ -32,6 +39,16 @@ static void clear_texts(nn_texts *texts) {
   *texts = (nn_texts){0};
 }
 
+static void clear_tensors(nn_tensors *tensors) {
+  for (size_t i = 0; i < tensors->count; i++) {
+    nn_free(tensors->names[i]);
+    nn_free(tensors->at[i].at);
+  }
+  nn_free(tensors->names);
+  nn_free(tensors->at);
+  *tensors = (nn_tensors){0};
+}
+
 static void clear_choices(nn_choices *choices) {
   for (size_t i = 0; i < choices->count; i++) nn_choice_clear(&choices->at[i]);
   nn_free(choices->at);
@@ -54,6 +71,9 @@ static void clear_member(const nn_key *key, void *member) {
   case NN_KEY_TENSOR:
     nn_free(((nn_tensor *)member)->at);
     *(nn_tensor *)member = (nn_tensor){0};
+    break;
+  case NN_KEY_TENSORS:
+    clear_tensors(member);
     break;
   case NN_KEY_SECTION:
     nn__struct_clear(key->section, member);
@@ -98,6 +118,8 @@ bool nn__member_given(const nn_key *key, const void *member) {
     return *(char *const *)member != NULL;
   case NN_KEY_TENSOR:
     return ((const nn_tensor *)member)->rank > 0;
+  case NN_KEY_TENSORS:
+    return ((const nn_tensors *)member)->count > 0;
   case NN_KEY_SECTION:
     return section_given(key, member);
   case NN_KEY_CHOICE:

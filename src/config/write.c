@@ -64,11 +64,27 @@ static void write_tensor(nn_text *out, const nn_tensor *tensor, int level, const
   nn_text_add_bytes(out, "]", 1);
 }
 
+/* "weight_ih_l0: [[1, 2]], bias_ih_l0: [0]"; returns how many. */
+static size_t write_tensors(nn_text *out, const nn_tensors *tensors, size_t count) {
+  for (size_t i = 0; i < tensors->count; i++) {
+    const double *at = tensors->at[i].at;
+    if (count++ > 0) nn_text_add_bytes(out, ", ", 2);
+    nn__text_write(out, tensors->names[i]);
+    nn_text_add_bytes(out, ": ", 2);
+    write_tensor(out, &tensors->at[i], 0, &at);
+  }
+  return count;
+}
+
 /* "lr: 0.1, momentum: 0": what is given; returns how many. */
 static size_t write_options(nn_text *out, const nn_schema *schema, const void *object, size_t count) {
   for (const nn_key *key = schema->keys; key != NULL && key->name != NULL; key++) {
     const void *member = nn__member_const(key, object);
     if (!nn__member_given(key, member)) continue;
+    if (key->type == NN_KEY_TENSORS) {
+      count = write_tensors(out, member, count);
+      continue;
+    }
     nn_text_add(out, "%s%s: ", count++ > 0 ? ", " : "", key->name);
     nn__value_write(out, key, member);
   }
@@ -158,6 +174,11 @@ void nn__value_write(nn_text *out, const nn_key *key, const void *member) {
     write_tensor(out, member, 0, &at);
     break;
   }
+  case NN_KEY_TENSORS:
+    nn_text_add_bytes(out, "{", 1);
+    write_tensors(out, member, 0);
+    nn_text_add_bytes(out, "}", 1);
+    break;
   case NN_KEY_SECTION:
     nn_text_add_bytes(out, "{", 1);
     write_options(out, key->section, member, 0);
