@@ -103,6 +103,31 @@ void nn_scale(const nn_team *team, size_t count, float factor, float *x); /**< x
 void nn_fill(const nn_team *team, size_t count, float value, float *x);
 void nn_copy(const nn_team *team, size_t count, const float *x, float *y);
 
+/* ---- cells of recurrent layers ---------------------------------------------------------------- */
+
+/** One time step of an LSTM for `rows` rows. Gates stand in PyTorch's order i, f, g, o, `units` values each:
+ *  i, f, o = sigmoid(z), g = tanh(z), z = gates + zh + bias_ih + bias_hh; c = f c_before + i g; h = o tanh(c). */
+typedef struct nn_lstm_step {
+  size_t rows, units;
+  const float *bias_ih, *bias_hh; /**< [4 units] */
+  const float *zh;                /**< [rows, 4 units]: W_hh h of the step before */
+  const float *c_before;          /**< [rows, units] */
+  float *gates;                   /**< [rows, 4 units]: W_ih x, becomes i, f, g, o */
+  float *c, *tanh_c, *h;          /**< [rows, units] */
+} nn_lstm_step;
+
+/** The gradients, from that of h: `dc` [rows, units] is that of c from the step after, and becomes that of c_before;
+ *  `dz` [rows, 4 units] is that of z. */
+typedef struct nn_lstm_gradient {
+  size_t rows, units;
+  const float *gates, *tanh_c, *c_before, *dh;
+  float *dc, *dz;
+} nn_lstm_gradient;
+
+/** Both are called on a share: NOT synchronised, no team. */
+void nn_lstm_forward(const nn_lstm_step *step);
+void nn_lstm_backward(const nn_lstm_gradient *gradient);
+
 /* ---- sums in a named order ------------------------------------------------------------------ */
 
 enum { NN_SUM_BLOCK = 4096 /**< elements of a fixed block */ };
