@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/data/layers.golden and tests/data/model.golden: what PyTorch computes (in double precision).
+"""Writes tests/data/layers.golden, model.golden and lstm.golden: what PyTorch computes (in double precision).
 
     python3 tests/make_golden.py      needs torch; only for making the files anew, not for building or testing
 
@@ -137,6 +137,41 @@ def network(golden):
         optimizer.step()
 
 
+# ---- LSTM: stacked layers, the last output or all of them; J = sum(c * y) --------------------------
+
+
+def lstm_case(golden, name, x, layers, sequence, start):
+    net = nn.LSTM(4, 3, num_layers=layers, batch_first=True).double()
+    for p in net.parameters():
+        p.data = floats(*p.shape)
+    x = x.clone().requires_grad_()
+    states = None
+    if start:
+        h0, c0 = floats(layers, 3), floats(layers, 3)
+        golden.add(f"{name}/h0", h0)
+        golden.add(f"{name}/c0", c0)
+        states = tuple(t[:, None, :].expand(layers, len(x), 3).contiguous() for t in (h0, c0))
+    y, _ = net(x, states)
+    y = y if sequence else y[:, -1]
+    c = floats(*y.shape)
+    (c * y).sum().backward()
+    for what, tensor in (("c", c), ("y", y), ("dx", x.grad)):
+        golden.add(f"{name}/{what}", tensor)
+    for parameter, p in net.named_parameters():
+        golden.add(f"{name}/{parameter}", p)
+        golden.add(f"{name}/d{parameter}", p.grad)
+
+
+def lstm(golden):
+    x = floats(5, 6, 4)  # samples, time steps, features
+    golden.add("x", x)
+    for layers in (1, 2):
+        for sequence in (False, True):
+            for start in (False, True):
+                name = f"{layers}_{'sequence' if sequence else 'last'}{'_start' if start else ''}"
+                lstm_case(golden, name, x, layers, sequence, start)
+
+
 def main():
     torch.manual_seed(1)
     golden = Golden()
@@ -146,6 +181,9 @@ def main():
     golden = Golden()
     network(golden)
     golden.save("model.golden", "A network and three steps of gradient descent")
+    golden = Golden()
+    lstm(golden)
+    golden.save("lstm.golden", "LSTM")
 
 
 if __name__ == "__main__":

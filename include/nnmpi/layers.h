@@ -27,7 +27,7 @@ typedef struct nn_pass {
 
 /* ---- layers ------------------------------------------------------------------------------------ */
 
-enum { NN_LAYER_PARAMS_MAX = 16, NN_PARAM_RANK_MAX = 2 };
+enum { NN_LAYER_PARAMS_MAX = 64, NN_PARAM_RANK_MAX = 2 };
 
 /** One parameter tensor of a layer, with PyTorch's name and orientation. */
 typedef struct nn_param {
@@ -35,6 +35,7 @@ typedef struct nn_param {
   int rank;
   size_t dims[NN_PARAM_RANK_MAX]; /**< dense weight: [out, in] */
   size_t fan_in, fan_out;         /**< for initialisation */
+  size_t pytorch_fan;             /**< PyTorch's default is uniform in ±1 / sqrt(it); 0: fan_in */
   bool is_bias;
   size_t offset; /**< of its first element in the arenas; set by the model */
 } nn_param;
@@ -56,6 +57,8 @@ typedef struct nn_layer_ops {
   /** dx [rows, in] and the gradients of the parameters, from dy [rows, out]. dx is NULL for the first layer: nobody
    * needs the gradient of the data. dy may be overwritten. */
   void (*backward)(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, float *dy, float *dx);
+  /** Change what a parameter was initialised with, unless its numbers were given (nn_init_ops.given). NULL: nothing. */
+  void (*adjust)(const nn_layer *layer, int param, float *value);
 } nn_layer_ops;
 
 /** What every layer's options begin with. */
@@ -84,6 +87,9 @@ void nn_layer_destroy(nn_layer **layer);
  * the stream of its random numbers; `full_name` ("fc1.weight") is for messages and for looking into files. */
 typedef struct nn_init_ops {
   nn_schema schema;
+  bool given; /**< takes numbers as they are given, rather than making them up */
+  /** Does it fit the layer's parameters, as far as their names tell? NULL: it fits all. */
+  nn_status (*check)(const void *options, const nn_layer *layer);
   nn_status (*fill)(const void *options, const nn_param *param, const char *full_name, uint64_t seed, uint64_t tensor,
                     float *value);
 } nn_init_ops;

@@ -114,7 +114,7 @@ static nn_status he_fill(const void *options, const nn_param *param, const char 
 static nn_status pytorch_fill(const void *options, const nn_param *param, const char *full_name, uint64_t seed,
                               uint64_t tensor, float *value) {
   (void)options, (void)full_name;
-  const double bound = 1 / sqrt((double)param->fan_in);
+  const double bound = 1 / sqrt((double)(param->pytorch_fan > 0 ? param->pytorch_fan : param->fan_in));
   fill_uniform(param, -bound, bound, seed, tensor, value);
   return NN_OK;
 }
@@ -161,5 +161,5 @@ INIT(normal,   "normally distributed weights", normal_keys, sizeof(init_options)
 INIT(uniform,  "weights uniform between low and high", uniform_keys, sizeof(init_options))
 INIT(xavier,   "Glorot: variance gain^2 * 2 / (fan_in + fan_out); for sigmoid and tanh", xavier_keys, sizeof(init_options))
 INIT(he,       "He: variance 2 / fan_in; for relu", he_keys, sizeof(init_options))
-INIT(pytorch,  "PyTorch's default: weights and biases uniform in +-1/sqrt(fan_in)", NULL, 0)
+INIT(pytorch,  "PyTorch's default: weights and biases uniform in +-1/sqrt(fan_in), lstm: 1/sqrt(units)", NULL, 0)
 /* clang-format on */

@@ -31,17 +31,58 @@ static nn_status check_dims(const nn_param *param, const char *what, int rank, c
 
 typedef struct values_options {
   nn_tensor weight, bias;
+  nn_tensors others;
 } values_options;
+
+/* What is given for a parameter, NULL. */
+static const nn_tensor *values_find(const values_options *o, const char *name) {
+  if (strcmp(name, "weight") == 0 && o->weight.rank > 0) return &o->weight;
+  if (strcmp(name, "bias") == 0 && o->bias.rank > 0) return &o->bias;
+  for (size_t i = 0; i < o->others.count; i++)
+    if (strcmp(o->others.names[i], name) == 0) return &o->others.at[i];
+  return NULL;
+}
+
+/* Fails for a name that is none of the layer's parameters. */
+static nn_status values_check_name(const nn_layer *layer, const char *name) {
+  nn_text has = {0};
+  const char *near = NULL;
+  int distance = (int)(strlen(name) / 3) + 2; /* further away is no misspelling */
+  for (int p = 0; p < layer->param_count; p++) {
+    const char *known = layer->params[p].name;
+    const int d = nn_edit_distance(name, known);
+    if (d == 0) goto done;
+    if (d < distance) near = known, distance = d;
+    nn_text_add(&has, "%s%s", p > 0 ? ", " : "", known);
+  }
+  nn_status status = nn_text_status(&has);
+  if (status == NN_OK)
+    status =
+        near != NULL
+            ? NN_FAIL(NN_ERR_CONFIG, "init `values` gives `%s`, which it does not have: did you mean `%s`?", name, near)
+            : NN_FAIL(NN_ERR_CONFIG, "init `values` gives `%s`, which it does not have: it has %s", name, has.at);
+  nn_text_clear(&has);
+  return status;
+done:
+  nn_text_clear(&has);
+  return NN_OK;
+}
+
+static nn_status values_check(const void *options, const nn_layer *layer) {
+  const values_options *o = options;
+  if (o->weight.rank > 0) NN_TRY(values_check_name(layer, "weight"));
+  if (o->bias.rank > 0) NN_TRY(values_check_name(layer, "bias"));
+  for (size_t i = 0; i < o->others.count; i++) NN_TRY(values_check_name(layer, o->others.names[i]));
+  return NN_OK;
+}
 
 static nn_status values_fill(const void *options, const nn_param *param, const char *full_name, uint64_t seed,
                              uint64_t tensor, float *value) {
   const values_options *o = options;
   (void)seed, (void)tensor;
   const size_t size = nn_param_size(param);
-  const nn_tensor *given = NULL;
-  if (strcmp(param->name, "weight") == 0) given = &o->weight;
-  if (strcmp(param->name, "bias") == 0) given = &o->bias;
-  if (given == NULL || given->at == NULL) {
+  const nn_tensor *given = values_find(o, param->name);
+  if (given == NULL) {
     if (!param->is_bias)
       return NN_FAIL(NN_ERR_CONFIG, "%s: init `values` gives no numbers for `%s`", full_name, param->name);
     memset(value, 0, size * sizeof *value); /* a bias that is not written is 0 */
@@ -64,13 +105,18 @@ static const nn_key values_keys[] = {
     {.name = "weight",
      .type = NN_KEY_TENSOR,
      .offset = offsetof(values_options, weight),
-     .flags = NN_KEY_REQUIRED,
      .help = "[outputs, inputs], a list per output"},
     {.name = "bias", .type = NN_KEY_TENSOR, .offset = offsetof(values_options, bias), .help = "[outputs]; default: 0"},
+    {.name = "<parameter>",
+     .type = NN_KEY_TENSORS,
+     .offset = offsetof(values_options, others),
+     .help = "any other parameter by its name, e.g. weight_ih_l0 of an lstm; biases not given are 0"},
     {.name = NULL}};
 
 const nn_init_ops nn__init_values_ops = {
     .schema = {.name = "values", .help = "numbers written here", .size = sizeof(values_options), .keys = values_keys},
+    .given = true,
+    .check = values_check,
     .fill = values_fill,
 };
 
@@ -135,5 +181,6 @@ static const nn_key file_keys[] = {{.name = "path",
 
 const nn_init_ops nn__init_file_ops = {
     .schema = {.name = "file", .help = "numbers from an HDF5 file", .size = sizeof(file_options), .keys = file_keys},
+    .given = true,
     .fill = file_fill,
 };

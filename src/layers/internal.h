@@ -8,6 +8,7 @@
 
 #define NN__LAYERS(X)                                                                                                  \
   X(dense)                                                                                                             \
+  X(lstm)                                                                                                              \
   X(identity)                                                                                                          \
   X(relu)                                                                                                              \
   X(leaky_relu)                                                                                                        \

@@ -36,6 +36,9 @@ nn_status nn__model_expand(nn_model *model, const nn_registry *registry, const n
 /** Give every layer its name; names are valid in files and differ. */
 nn_status nn__model_name_layers(nn_model *model);
 
+/** Fails where a layer's initialisation gives what the layer does not have. */
+nn_status nn__model_check_init(const nn_model *model, size_t layer);
+
 /** Mark what config->freeze names; fails where a name matches nothing. */
 nn_status nn__model_freeze(nn_model *model);
 

@@ -18,7 +18,8 @@ static nn_status create_layers(nn_model *model, size_t outputs) {
   for (size_t i = 0; i < model->layer_count; i++) {
     nn__model_layer *at = &model->layers[i];
     const nn_layer_ops *ops = nn_layer_find(at->choice->schema->name);
-    const nn_status status = ops->create(at->choice->options, in, i == last ? outputs : 0, &at->layer);
+    nn_status status = ops->create(at->choice->options, in, i == last ? outputs : 0, &at->layer);
+    if (status == NN_OK) status = nn__model_check_init(model, i);
     if (status != NN_OK) {
       nn__model_error_prefix(model, i);
       return status;
