@@ -2,7 +2,6 @@
 """What needs neither data nor MPI: help, versions, output that cannot be written."""
 
 import os
-import re
 import subprocess
 import unittest
 
@@ -60,13 +59,9 @@ class Output(program.TestCase):
 
     def test_a_full_disk_under_a_launcher_ends_all_ranks(self):
         # the launcher reads from the ranks; so the first rank itself must write to the full device
-        script = 'if [ "${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-0}}" = 0 ]; then exec "$0" "$@" >/dev/full; fi; exec "$0" "$@"'
         (self.folder / "c.yaml").write_text(CONFIG, encoding="utf-8")
-        words = [*program.LAUNCHER, "-np", "2", "bash", "-c", script, os.path.abspath(program.NNMPI), "c.yaml", "--dry-run"]
-        done = subprocess.run(words, env=environment(), cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, timeout=program.TIMEOUT, check=False)
-        self.assertEqual(done.returncode, 6, done.stderr)
-        self.assertEqual(len(re.findall("nnmpi: error: standard output cannot be written", done.stderr)), 1)
+        self.run_fails(6, "c.yaml", "--dry-run", ranks=2, shell='[ $rank != 0 ] || exec >/dev/full; exec "$@"',
+                       parts=["standard output cannot be written"])
 
 
 CONFIG = """

@@ -7,9 +7,13 @@ import tempfile
 import unittest
 from pathlib import Path
 
-NNMPI = os.environ.get("NNMPI", "build/nnmpi")
+NNMPI = os.path.abspath(os.environ.get("NNMPI", "build/nnmpi"))
 LAUNCHER = shlex.split(os.environ.get("NNMPI_MPIRUN", "mpirun --oversubscribe --bind-to none"))
 TIMEOUT = 60 * int(os.environ.get("NNMPI_TIMEOUT_FACTOR", "1"))
+
+
+# A shell for ranks that are to differ: in it, $rank is the rank and "$@" the program with its arguments.
+RANK = 'rank=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-0}}; '
 
 
 class Result:
@@ -18,18 +22,19 @@ class Result:
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
 
-    def lines(self, start):
-        """Lines of standard error that begin so."""
+    def lines(self, start="nnmpi: "):
+        """Lines of standard error that begin so: a launcher may add its own."""
         return [line for line in self.err.splitlines() if line.startswith(start)]
 
     def __str__(self):
         return f"exit code {self.code}\n--- standard output\n{self.out}\n--- standard error\n{self.err}"
 
 
-def command(*args, ranks=0):
-    """ranks: 0 without a launcher."""
+def command(*args, ranks=0, shell=None):
+    """ranks: 0 without a launcher. shell: what each rank runs instead of "$@"."""
     launcher = [*LAUNCHER, "-np", str(ranks)] if ranks else []
-    return [*launcher, NNMPI, *map(str, args)]
+    wrapper = ["bash", "-c", RANK + shell, "bash"] if shell else []
+    return [*launcher, *wrapper, NNMPI, *map(str, args)]
 
 
 def environment(**more):
@@ -38,9 +43,9 @@ def environment(**more):
     return {**kept, "OMP_NUM_THREADS": "1", "TERM": "xterm", **more}
 
 
-def nnmpi(*args, ranks=0, folder=None, **more):
+def nnmpi(*args, ranks=0, shell=None, folder=None, **more):
     """Run the program to its end; a hang fails the test."""
-    done = subprocess.run(command(*args, ranks=ranks), cwd=folder, env=environment(**more), timeout=TIMEOUT, text=True,
+    done = subprocess.run(command(*args, ranks=ranks, shell=shell), cwd=folder, env=environment(**more), timeout=TIMEOUT, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     return Result(done.returncode, done.stdout, done.stderr)
 
