@@ -50,7 +50,7 @@ static void draw_bar(nn__progress *progress, const nn__bar *bar) {
 
 /* mpirun passes standard output and error on as two streams: a message must not overtake the erasing of the bar. */
 static void let_erasing_arrive(const nn__progress *progress) {
-  const struct timespec moment = {.tv_nsec = 50 * 1000 * 1000};
+  const struct timespec moment = {.tv_nsec = 50000000};
   if (progress->terminal.opened) (void)nanosleep(&moment, NULL);
 }
 
