@@ -60,6 +60,7 @@ static void every_default_is_spelled_out(void **state) {
                                "  batch_size: 8\n"
                                "  clip_norm: 0\n"
                                "  top_k: 0\n"
+                               "  threshold: 0.5\n"
                                "  early_stop:\n"
                                "    patience: 0\n"
                                "    min_delta: 0\n"

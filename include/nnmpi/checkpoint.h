@@ -127,5 +127,8 @@ int32_t nn_trained_class(const nn_trained *trained, const float *answers, float 
 /** x [rows, size of shape] in stored units (before scale and normalisation) → answers [rows, outputs], as
  * nn_trained_answer() gives them. */
 nn_status nn_trained_predict(const nn_trained *trained, int threads, size_t rows, const float *x, float *outputs);
+/** One sample x, in stored units, through the network: `see` is told the output of every layer, from the first on. */
+typedef void (*nn_layer_watch)(void *context, size_t layer, const float *output);
+nn_status nn_trained_activations(const nn_trained *trained, const float *x, nn_layer_watch see, void *context);
 
 #endif

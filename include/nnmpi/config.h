@@ -189,6 +189,7 @@ typedef struct nn_train_config {
   int64_t batch_size_per_rank; /**< per virtual rank; 0 where batch_size is given */
   double clip_norm;            /**< 0: no clipping */
   int64_t top_k;               /**< 0: not computed */
+  double threshold; /**< one output for two classes: class 1 from here on; of the probability, if it is one */
   nn_early_stop_config early_stop;
 } nn_train_config;
 

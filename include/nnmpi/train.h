@@ -19,11 +19,14 @@ typedef struct nn_observer {
   void (*step)(void *context, uint64_t epoch, uint64_t epochs, uint64_t done, uint64_t total, double loss,
                double samples_per_second);
   void (*epoch)(void *context, const nn_epoch_row *row, uint64_t epochs);
+  /** Every number of a step, as text for people: one call for each of the first `trace` steps. */
+  void (*trace)(void *context, const char *text);
 } nn_observer;
 
 typedef struct nn_train_options {
   bool restart;                      /**< set an existing run aside and start over */
   const volatile sig_atomic_t *stop; /**< set by a signal handler: save and stop at the next step; NULL: never */
+  uint64_t trace;                    /**< tell observer.trace of so many steps; one rank only. 0: none */
   nn_observer observer;
 } nn_train_options;
 
@@ -50,8 +53,9 @@ nn_status nn_plan(nn_config *config, const nn_registry *registry, int ranks, int
 nn_status nn_evaluate_file(nn_comm *comm, const char *checkpoint, const char *data, const char *split, int64_t threads,
                            nn_text *out);
 
-/** `nnmpi predict`: all rows of a data set into `output` (.h5 or .csv). */
+/** `nnmpi predict`: all rows of a data set into `output` (.h5 or .csv); with `activations` also the output of every
+ * layer: datasets activations/<layer>, or columns <layer>_0, <layer>_1, … */
 nn_status nn_predict_file(nn_comm *comm, const char *checkpoint, const char *data, const char *split, int64_t threads,
-                          const char *output, nn_text *out);
+                          bool activations, const char *output, nn_text *out);
 
 #endif

@@ -93,7 +93,7 @@ int32_t nn_trained_class(const nn_trained *trained, const float *answers, float 
   size_t best = 0;
   float sure = NAN;
   if (width == 1) { /* two classes told apart by one value */
-    best = answers[0] >= 0.5f;
+    best = (double)answers[0] >= trained->config->train.threshold;
     sure = best == 1 ? answers[0] : 1 - answers[0];
   } else {
     for (size_t j = 1; j < width; j++)
@@ -138,6 +138,36 @@ nn_status nn_trained_predict(const nn_trained *trained, int threads, size_t rows
   prediction p = {.trained = trained, .rows = rows, .x = x, .outputs = outputs};
   NN_TRY(nn_workspace_create(trained->model, NN_PREDICT_ROWS, false, &p.workspace));
   nn_team_run(threads > 0 ? threads : 1, predict_on_team, &p);
+  nn_workspace_destroy(&p.workspace);
+  return NN_OK;
+}
+
+/* ---- what every layer puts out ------------------------------------------------------------------------------------
+ */
+
+typedef struct one_sample {
+  const nn_trained *trained;
+  nn_workspace *workspace;
+  const float *x;
+} one_sample;
+
+static void forward_on_team(const nn_team *team, void *context) {
+  const one_sample *p = context;
+  const nn_trained *t = p->trained;
+  const nn_normalizer *n = &t->normalizer;
+  const uint32_t sample = 0;
+  nn_row_convert(NN_ELEMENT_F32, nn_shape_size(&t->shape), p->x, n->scale, n->mean, n->inverse_deviation,
+                 nn_workspace_input(p->workspace));
+  const nn_pass pass = {.team = team, .rows = 1, .params = t->params, .samples = &sample};
+  nn_model_forward(t->model, p->workspace, &pass);
+}
+
+nn_status nn_trained_activations(const nn_trained *trained, const float *x, nn_layer_watch see, void *context) {
+  one_sample p = {.trained = trained, .x = x};
+  NN_TRY(nn_workspace_create(trained->model, 1, false, &p.workspace));
+  nn_team_run(1, forward_on_team, &p);
+  for (size_t i = 0; i < nn_model_layer_count(trained->model); i++)
+    see(context, i, nn_workspace_activation(p.workspace, i));
   nn_workspace_destroy(&p.workspace);
   return NN_OK;
 }

@@ -103,12 +103,31 @@ static nn_status describe_classes(const nn_trained *trained, size_t count, const
   return nn_text_status(out);
 }
 
-static nn_status answer_row(const nn_trained *trained, const char *typed, int threads, nn_text *out) {
+/* Where the outputs of layers are written down. */
+typedef struct layer_report {
+  const nn_trained *trained;
+  nn_text *out;
+} layer_report;
+
+static void describe_layer(void *context, size_t layer, const float *output) {
+  const layer_report *report = context;
+  const nn_layer *at = nn_model_layer(report->trained->model, layer);
+  nn_text_add(report->out, "%s (%s):", nn_model_layer_name(report->trained->model, layer), at->ops->schema.name);
+  for (size_t k = 0; k < nn_shape_size(&at->out); k++) nn_text_add(report->out, " %.9g", (double)output[k]);
+  nn_text_add(report->out, "\n");
+}
+
+static nn_status answer_row(const nn_trained *trained, const char *typed, int threads, bool activations, nn_text *out) {
   const size_t outputs = nn_model_outputs(trained->model);
   float *row = NULL;
   void *answer = NULL;
   nn_status status = parse_row(typed, nn_shape_size(&trained->shape), &row);
   if (status == NN_OK) status = nn_alloc(outputs, sizeof(float), "the outputs", &answer);
+  layer_report report = {trained, out};
+  if (status == NN_OK && activations) {
+    status = nn_trained_activations(trained, row, describe_layer, &report);
+    nn_text_add(out, "\n");
+  }
   if (status == NN_OK) status = nn_trained_predict(trained, threads, 1, row, answer);
   if (status == NN_OK && trained->target.classes) {
     status = describe_classes(trained, outputs, answer, out);
@@ -123,12 +142,13 @@ static nn_status answer_row(const nn_trained *trained, const char *typed, int th
 }
 
 static nn_status predict_row(nn__call *call, const char *row, int threads) {
+  const bool activations = nn__option_given(call->arguments, "activations");
   nn_text text = {0};
   nn_status status = NN_OK;
   if (nn_comm_rank(call->comm) == 0) {
     nn_trained *trained = NULL;
     status = nn_trained_load(call->arguments->operands[0], &trained);
-    if (status == NN_OK) status = answer_row(trained, row, threads, &text);
+    if (status == NN_OK) status = answer_row(trained, row, threads, activations, &text);
     nn_trained_destroy(&trained);
   }
   status = nn_comm_agree(call->comm, status);
@@ -164,8 +184,8 @@ nn_status nn__predict_run(nn__call *call) {
   const char *const inputs[] = {arguments->operands[0], arguments->operands[1], NULL};
   NN_TRY(nn_comm_agree(call->comm, nn__output_apart(output, inputs)));
   nn_text text = {0};
-  const nn_status status =
-      nn_predict_file(call->comm, arguments->operands[0], arguments->operands[1], split, threads, output, &text);
+  const nn_status status = nn_predict_file(call->comm, arguments->operands[0], arguments->operands[1], split, threads,
+                                           nn__option_given(arguments, "activations"), output, &text);
   if (status == NN_OK) return print_first(call->comm, &text);
   nn_text_clear(&text);
   return status;

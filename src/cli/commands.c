@@ -3,6 +3,10 @@
 
 static const nn__option train_options[] = {
     {.name = "set", .value = "KEY.PATH=VALUE", .repeats = true},
+    {.name = "hidden", .value = "N,N,..."},
+    {.name = "lr", .value = "RATE"},
+    {.name = "epochs", .value = "N"},
+    {.name = "trace", .value = "N"},
     {.name = "dry-run"},
     {.name = "ranks", .value = "N"},
     {.name = "ranks-per-node", .value = "N"},
@@ -45,6 +49,7 @@ static const nn__option evaluate_options[] = {
 static const nn__option predict_options[] = {
     {.name = "output", .letter = 'o', .value = "FILE.h5|FILE.csv"},
     {.name = "row", .value = "V,V,..."},
+    {.name = "activations"},
     {.name = "split", .value = "SET"},
     {.name = "threads", .value = "N"},
     {0},

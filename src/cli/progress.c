@@ -167,8 +167,14 @@ void nn__progress_start(nn__progress *progress, nn_log *log, int mode, bool quie
   nn_log_set_before_line(log, before_line, progress);
 }
 
+/* What was asked for goes to standard output; if it cannot be written, training is worth more than its trace. */
+static void observe_trace(void *context, const char *text) {
+  const nn__progress *progress = context;
+  if (nn__output_write(text) != NN_OK) nn_log_warn(progress->log, "%s", nn_error_last()->message);
+}
+
 nn_observer nn__progress_observer(nn__progress *progress) {
-  return (nn_observer){.context = progress, .step = observe_step, .epoch = observe_epoch};
+  return (nn_observer){.context = progress, .step = observe_step, .epoch = observe_epoch, .trace = observe_trace};
 }
 
 void nn__progress_end(nn__progress *progress) {

@@ -32,14 +32,42 @@ static nn_status read_config(nn_comm *comm, const char *path, char **text, size_
   return nn_comm_broadcast_block(comm, text, length);
 }
 
+/* --hidden, --lr and --epochs are --set in fewer letters, behind those that are written out. */
+static nn_status parse_config(const nn__arguments *arguments, const char *text, size_t length,
+                              const nn_registry *registry, nn_config **out) {
+  static const char *const names[] = {"hidden", "lr", "epochs"};
+  static const char *const keys[] = {"model.hidden", "train.optimizer.lr", "train.epochs"};
+  enum { SHORT = 3 };
+  const char *path = arguments->operands[0];
+  nn_text words[SHORT] = {{0}};
+  void *memory = NULL;
+  nn_status status = nn_alloc(arguments->repeated_count + SHORT, sizeof(char *), "the command line", &memory);
+  const char **sets = memory;
+  size_t count = 0;
+  while (status == NN_OK && count < arguments->repeated_count) {
+    sets[count] = arguments->repeated[count];
+    count++;
+  }
+  for (size_t i = 0; i < SHORT && status == NN_OK; i++) {
+    const char *value = nn__option_text(arguments, names[i]);
+    if (value == NULL) continue;
+    nn_text_add(&words[i], "%s=%s", keys[i], value);
+    status = nn_text_status(&words[i]);
+    sets[count++] = words[i].at;
+  }
+  if (status == NN_OK) status = nn_config_parse(text, length, path, sets, count, registry, out);
+  for (size_t i = 0; i < SHORT; i++) nn_text_clear(&words[i]);
+  nn_free(memory);
+  return status;
+}
+
 static nn_status load_config(nn__call *call, const nn_registry *registry, nn_config **out) {
   const nn__arguments *arguments = call->arguments;
-  const char *path = arguments->operands[0];
   char *text = NULL;
   size_t length = 0;
-  nn_status status = read_config(call->comm, path, &text, &length);
+  nn_status status = read_config(call->comm, arguments->operands[0], &text, &length);
   if (status == NN_OK) {
-    status = nn_config_parse(text, length, path, arguments->repeated, arguments->repeated_count, registry, out);
+    status = parse_config(arguments, text, length, registry, out);
     status = nn_comm_agree(call->comm, status); /* the same everywhere, but for memory */
   }
   nn_free(text);
@@ -163,12 +191,16 @@ static void print_result(nn_log *log, const nn_train_result *result) {
 static nn_status train(nn__call *call, nn_config *config, const nn_registry *registry) {
   const bool quiet = nn__option_given(call->arguments, "quiet");
   const int rank = nn_comm_rank(call->comm);
+  int64_t trace = 0;
+  NN_TRY(nn__option_int(call->arguments, "trace", 1, INT32_MAX, &trace));
   NN_TRY(nn_comm_agree(call->comm, nn_log_create(rank, quiet, &call->log)));
   nn__progress progress;
   nn_train_result result = {0};
-  nn__progress_start(&progress, call->log, config->run.progress, quiet, call->launched);
+  nn__progress_start(&progress, call->log, trace > 0 ? NN_PROGRESS_LINES : config->run.progress, quiet,
+                     call->launched); /* no bar between the lines of a trace */
   const nn_train_options options = {.restart = nn__option_given(call->arguments, "restart"),
                                     .stop = call->stop,
+                                    .trace = (uint64_t)trace,
                                     .observer = nn__progress_observer(&progress)};
   const nn_status status = nn_train(call->comm, config, registry, &options, call->log, &result);
   nn__progress_end(&progress);

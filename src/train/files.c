@@ -14,6 +14,7 @@ typedef struct job {
   nn__task task;
   nn__rows rows;
   int threads;
+  size_t seen; /* outputs of all layers of a sample, where they are wanted; else 0 */
 } job;
 
 static void job_close(job *j) {
@@ -112,8 +113,24 @@ typedef struct block_run {
   job *j;
   uint32_t first;
   size_t rows;
-  float *outputs; /* [rows, width] */
+  float *outputs;     /* [rows, width] */
+  float *activations; /* [rows, seen]: of every layer, one behind the other; not where `seen` is 0 */
 } block_run;
+
+static size_t layer_width(const job *j, size_t layer) {
+  return nn_shape_size(&nn_model_layer(j->trained->model, layer)->out);
+}
+
+static void take_activations(const job *j, const block_run *run) {
+  size_t at = 0;
+  for (size_t i = 0; i < nn_model_layer_count(j->trained->model); i++) {
+    const size_t width = layer_width(j, i);
+    const float *from = nn_workspace_activation(j->workspace, i);
+    for (size_t r = 0; r < run->rows; r++)
+      memcpy(run->activations + r * j->seen + at, from + r * width, width * sizeof *from);
+    at += width;
+  }
+}
 
 static void run_block(const nn_team *team, void *context) {
   const block_run *run = context;
@@ -123,31 +140,63 @@ static void run_block(const nn_team *team, void *context) {
   nn_dataset_gather(j->dataset, NN_SET_TEST, team, ids, run->rows, nn_workspace_input(j->workspace), NULL, NULL);
   const nn_pass pass = {.team = team, .rows = run->rows, .params = j->trained->params, .samples = ids};
   nn_model_forward(j->trained->model, j->workspace, &pass);
+  if (j->seen > 0 && team->id == 0) take_activations(j, run);
   nn_trained_answer(j->trained, team, run->rows, nn_workspace_output(j->workspace), run->outputs);
 }
 
 /* All outputs in order of samples, on every rank: blocks are dealt in turn and gathered a round at a time. */
-static nn_status predict_all(job *j, float *all) {
-  const size_t width = j->task.width, block = NN__EVAL_ROWS * width;
+static nn_status predict_all(job *j, float *all, float *all_activations) {
+  const size_t width = j->task.width, block = NN__EVAL_ROWS * width, seen = NN__EVAL_ROWS * j->seen;
   const size_t count = nn_dataset_count(j->dataset, NN_SET_TEST);
   const size_t size = (size_t)nn_comm_size(j->comm), rank = (size_t)nn_comm_rank(j->comm);
   const size_t rounds = (count + size * NN__EVAL_ROWS - 1) / (size * NN__EVAL_ROWS);
   void *memory = NULL;
-  nn_status status = nn_comm_agree(j->comm, nn_alloc(block, sizeof(float), "predictions", &memory));
+  nn_status status = nn_comm_agree(j->comm, nn_alloc(block + seen, sizeof(float), "predictions", &memory));
   for (size_t round = 0; round < rounds && status == NN_OK; round++) {
     const size_t first = (round * size + rank) * NN__EVAL_ROWS;
     if (first < count) {
       block_run run = {.j = j, .first = (uint32_t)first, .outputs = memory};
+      run.activations = run.outputs + block;
       run.rows = count - first < NN__EVAL_ROWS ? count - first : NN__EVAL_ROWS;
       nn_team_run(j->threads, run_block, &run);
     }
     status = nn_comm_gather_all(j->comm, memory, block * sizeof(float), all + round * size * block);
+    if (seen > 0 && status == NN_OK)
+      status = nn_comm_gather_all(j->comm, (float *)memory + block, seen * sizeof(float),
+                                  all_activations + round * size * seen);
   }
   nn_free(memory);
   return status;
 }
 
-static nn_status write_h5(const job *j, const float *outputs, size_t count, const char *path) {
+/* activations/<layer> [count, shape of the layer's output] */
+static nn_status write_activations(const job *j, nn_h5_image *image, const float *activations, size_t count) {
+  void *memory = NULL;
+  size_t at = 0;
+  nn_status status = NN_OK;
+  for (size_t i = 0; j->seen > 0 && i < nn_model_layer_count(j->trained->model); i++) {
+    const nn_shape *shape = &nn_model_layer(j->trained->model, i)->out;
+    const size_t width = nn_shape_size(shape);
+    uint64_t dims[1 + NN_SHAPE_RANK_MAX] = {count};
+    char name[160];
+    for (int d = 0; d < shape->rank; d++) dims[1 + d] = shape->dims[d];
+    snprintf(name, sizeof name, "activations/%s", nn_model_layer_name(j->trained->model, i));
+    NN_TRY_DONE(nn_alloc(count * width, sizeof(float), "the outputs of a layer", &memory));
+    float *values = memory;
+    for (size_t r = 0; r < count; r++)
+      memcpy(values + r * width, activations + r * j->seen + at, width * sizeof *values);
+    NN_TRY_DONE(nn_h5_image_write(image, name, NN_H5_F32, 1 + shape->rank, dims, 0, values));
+    nn_free(memory);
+    memory = NULL;
+    at += width;
+  }
+done:
+  nn_free(memory);
+  return status;
+}
+
+static nn_status write_h5(const job *j, const float *outputs, const float *activations, size_t count,
+                          const char *path) {
   const nn_target_info *target = &j->trained->target;
   const uint64_t dims[2] = {count, j->task.width};
   nn_h5_image *image = NULL;
@@ -167,6 +216,7 @@ static nn_status write_h5(const job *j, const float *outputs, size_t count, cons
     if (target->names != NULL)
       NN_TRY_DONE(nn_h5_image_texts(image, "class_names", (const char *const *)target->names, target->width));
   }
+  NN_TRY_DONE(write_activations(j, image, activations, count));
   status = nn_h5_image_save(image, path);
 done:
   nn_free(memory);
@@ -185,7 +235,14 @@ static void add_field(nn_text *out, const char *field) {
   nn_text_add(out, "\"");
 }
 
-static nn_status write_csv(const job *j, const float *outputs, size_t count, const char *path) {
+static void add_activation_names(const job *j, nn_text *out) {
+  for (size_t i = 0; j->seen > 0 && i < nn_model_layer_count(j->trained->model); i++)
+    for (size_t k = 0; k < layer_width(j, i); k++)
+      nn_text_add(out, ",%s_%zu", nn_model_layer_name(j->trained->model, i), k);
+}
+
+static nn_status write_csv(const job *j, const float *outputs, const float *activations, size_t count,
+                           const char *path) {
   const nn_target_info *target = &j->trained->target;
   const size_t width = j->task.width;
   char number[32];
@@ -193,6 +250,7 @@ static nn_status write_csv(const job *j, const float *outputs, size_t count, con
   nn_text_add(&out,
               target->classes ? target->names != NULL ? "row,class,name,probability" : "row,class,probability" : "row");
   for (size_t k = 0; k < width; k++) nn_text_add(&out, ",output_%zu", k);
+  add_activation_names(j, &out);
   nn_text_add(&out, "\n");
   for (size_t r = 0; r < count; r++) {
     nn_text_add(&out, "%zu", r);
@@ -207,6 +265,8 @@ static nn_status write_csv(const job *j, const float *outputs, size_t count, con
       nn_text_add(&out, "%s", nn_format_float(probability, number));
     }
     for (size_t k = 0; k < width; k++) nn_text_add(&out, ",%s", nn_format_float(outputs[r * width + k], number));
+    for (size_t k = 0; k < j->seen; k++)
+      nn_text_add(&out, ",%s", nn_format_float(activations[r * j->seen + k], number));
     nn_text_add(&out, "\n");
   }
   nn_status status = nn_text_status(&out);
@@ -222,26 +282,31 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 nn_status nn_predict_file(nn_comm *comm, const char *checkpoint, const char *data, const char *split, int64_t threads,
-                          const char *output, nn_text *out) {
+                          bool activations, const char *output, nn_text *out) {
   if (!ends_with(output, ".csv") && !ends_with(output, ".h5"))
     return NN_FAIL(NN_ERR_USAGE, "%s: predictions are written as .h5 or .csv: give the output one of these endings",
                    output);
   job j = {.comm = comm};
-  void *all = NULL;
+  void *all = NULL, *seen = NULL;
   nn_status status = NN_OK;
   NN_TRY_DONE(job_open(&j, checkpoint, data, split, false, threads));
+  for (size_t i = 0; activations && i < nn_model_layer_count(j.trained->model); i++) j.seen += layer_width(&j, i);
   const size_t count = nn_dataset_count(j.dataset, NN_SET_TEST);
   const size_t whole_rounds = (size_t)nn_comm_size(comm) * NN__EVAL_ROWS; /* room for the last, partly empty round */
   const size_t rows = (count + whole_rounds - 1) / whole_rounds * whole_rounds;
   NN_TRY_DONE(nn_comm_agree(comm, nn_alloc(rows * j.task.width, sizeof(float), "all predictions", &all)));
-  NN_TRY_DONE(predict_all(&j, all));
+  if (j.seen > 0)
+    NN_TRY_DONE(nn_comm_agree(comm, nn_alloc(rows * j.seen, sizeof(float), "the outputs of all layers", &seen)));
+  NN_TRY_DONE(predict_all(&j, all, seen));
   if (nn_comm_rank(comm) == 0) status = nn_directory_create_for(output);
   if (nn_comm_rank(comm) == 0 && status == NN_OK)
-    status = ends_with(output, ".csv") ? write_csv(&j, all, count, output) : write_h5(&j, all, count, output);
+    status =
+        ends_with(output, ".csv") ? write_csv(&j, all, seen, count, output) : write_h5(&j, all, seen, count, output);
   NN_TRY_DONE(nn_comm_agree(comm, status));
   nn_text_add(out, "%s: predictions for %zu samples\n", output, count);
   status = nn_text_status(out);
 done:
+  nn_free(seen);
   nn_free(all);
   job_close(&j);
   return status;

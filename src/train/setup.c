@@ -239,6 +239,7 @@ nn_status nn__trainer_open(nn__trainer *t) {
   NN_TRY(nn_comm_agree(t->comm, open_model(t)));
   NN_TRY(nn_comm_agree(t->comm, allocate(t)));
   NN_TRY(nn_tree_create(t->comm, t->virtual_ranks, t->plain_reduction, t->param_count + NN__TAIL, &t->tree));
+  NN_TRY(nn_comm_agree(t->comm, nn__trace_create(t)));
   NN_TRY(choose_threads(t));
   describe(t);
   NN_TRY(nn__run_resume(t));
@@ -248,6 +249,7 @@ nn_status nn__trainer_open(nn__trainer *t) {
 void nn__trainer_close(nn__trainer *t) {
   nn__run_unlock(t);
   nn_checkpoint_close(&t->found);
+  nn__trace_destroy(t);
   nn_history_destroy(&t->history);
   nn__rows_clear(&t->rows);
   nn_free(t->order);

@@ -30,7 +30,7 @@ static void weigh_rows(nn__trainer *t, const uint32_t *ids, size_t rows) {
 }
 
 /* The gradient of one piece into its slot, metrics into the tail behind it. Team function. */
-static void run_piece(nn__trainer *t, const nn_team *team, size_t first, size_t rows, float *slot) {
+static void run_piece(nn__trainer *t, const nn_team *team, int piece, size_t first, size_t rows, float *slot) {
   const uint32_t *ids = t->step.ids + first;
   double sums[NN__SUMS];
   const double start = nn_seconds();
@@ -55,7 +55,12 @@ static void run_piece(nn__trainer *t, const nn_team *team, size_t first, size_t 
   nn__task_sums(&t->task, team, rows, outputs, &t->rows, nn_dataset_class_weights(t->dataset), sums);
   if (team->id == 0)
     for (int k = 0; k < NN__SUMS; k++) slot[t->param_count + (size_t)k] = (float)sums[k];
+  const bool traced = nn__trace_on(t);
+  if (traced && team->id == 0) nn__trace_forward(t, piece, rows);
   nn_model_backward(t->model, t->workspace, &pass);
+  if (!traced) return;
+  if (team->id == 0) nn__trace_backward(t, slot);
+  nn_team_barrier(team);
 }
 
 /* All pieces of this rank, then what only thread 0 may do: the reduction over ranks. */
@@ -90,7 +95,7 @@ static void run_step(const nn_team *team, void *context) {
     nn__piece_rows(t->step.samples, t->virtual_ranks, v, &first, &rows);
     if (team->id == 0) memset(slot + t->param_count, 0, NN__TAIL * sizeof *slot);
     if (rows > 0)
-      run_piece(t, team, first, rows, slot);
+      run_piece(t, team, v, first, rows, slot);
     else
       nn_fill(team, gradient, 0, slot);
     const int due = nn_tree_due(t->tree, v, dst, src);
@@ -116,6 +121,7 @@ nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
   t->step.status = nn_fault("step", step)
                        ? NN_FAIL(NN_ERR_INTERNAL, "step %" PRIu64 " failed on purpose (NNMPI_FAULT)", step)
                        : NN_OK;
+  nn__trace_begin(t, epoch);
   nn_team_run(t->threads, run_step, t);
 
   const float *tail = t->step.sum + t->param_count;
@@ -126,6 +132,7 @@ nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
                    ": the %s is not finite (learning rate %g); try a smaller "
                    "learning rate, train.clip_norm, or a warm-up",
                    epoch + 1, step + 1, isfinite(tail[NN__SUM_LOSS]) ? "gradient" : "loss", t->step.lr);
+  NN_TRY(nn__trace_end(t));
   for (int k = 0; k < NN__SUMS; k++) t->progress.epoch_sums[k] += (double)tail[k];
   t->progress.step++;
   t->progress.position += t->step.samples;

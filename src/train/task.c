@@ -16,8 +16,15 @@ nn_status nn__task_create(const nn_config *config, const nn_target_info *target,
                     .target = target,
                     .width = width,
                     .top_k = target->classes ? (size_t)config->train.top_k : 0,
-                    .threshold = strcmp(name, "bce_with_logits") == 0 ? 0 : 0.5,
+                    .threshold = config->train.threshold,
                     .deviation = target->classes ? NULL : deviation};
+  if (strcmp(name, "bce_with_logits") == 0) { /* the output is log(p / (1 - p)) */
+    const double p = out->threshold;
+    if (p <= 0 || p >= 1)
+      return NN_FAIL(NN_ERR_CONFIG,
+                     "train.threshold is %g, but with bce_with_logits it is a probability between 0 and 1", p);
+    out->threshold = log(p / (1 - p));
+  }
   if (out->top_k > width)
     return NN_FAIL(NN_ERR_CONFIG, "train.top_k is %zu, but the network has only %zu outputs", out->top_k, width);
   return NN_OK;

@@ -82,6 +82,8 @@ nn_status nn__evaluate(const nn__evaluation *evaluation, nn_set set, nn_metrics 
 
 /* ---- a rank's training ---------------------------------------------------------------------------------- */
 
+typedef struct nn__trace nn__trace;
+
 typedef struct nn__trainer {
   nn_comm *comm;
   nn_config *config;
@@ -100,6 +102,7 @@ typedef struct nn__trainer {
   nn__task task;
   nn__rows rows;
   uint32_t *order;      /* [samples of train] */
+  nn__trace *trace;     /* NULL: nobody looks at single numbers */
   nn_history *history;  /* rank 0 */
   nn_checkpoint *found; /* rank 0, while starting: what is continued */
   nn_text resolved;     /* configuration as YAML; rank 0 */
@@ -154,6 +157,17 @@ typedef struct nn__memory {
   size_t parameters, gradients, optimizer, activations, data_private, data_shared, history, saving;
 } nn__memory;
 void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out);
+
+/* ---- every number of the first steps ---------------------------------------------------------------------- */
+
+nn_status nn__trace_create(nn__trainer *t); /* nothing without options->trace; the same status on every rank */
+void nn__trace_destroy(nn__trainer *t);
+bool nn__trace_on(const nn__trainer *t); /* this step is one to show */
+void nn__trace_begin(nn__trainer *t, uint64_t epoch);
+/* By thread 0, while nobody changes what is shown. `gradients`: the arena of this piece. */
+void nn__trace_forward(nn__trainer *t, int piece, size_t rows);
+void nn__trace_backward(nn__trainer *t, const float *gradients);
+nn_status nn__trace_end(nn__trainer *t); /* new weights; tells the observer */
 
 /* ---- the run folder (rank 0) ------------------------------------------------------------------------------ */
 
