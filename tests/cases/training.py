@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Trainings of the course material that need no data of others: XOR, Iris, functions; their scripts and pictures."""
+
+import csv
+import json
+import subprocess
+import sys
+import unittest
+
+from common import CASES, SOURCE, CaseTest, program
+
+
+class Training(CaseTest):
+    def script(self, name, *words):
+        done = subprocess.run([sys.executable, SOURCE / "scripts" / name, *map(str, words)], cwd=self.folder, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=program.environment(), check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def summary(self, name):
+        return json.loads((self.folder / "runs" / name / "summary.json").read_text(encoding="utf-8"))
+
+    def picture(self, name):
+        data = (self.folder / name).read_bytes()
+        self.assertTrue(data.startswith(b"\x89PNG"), name)
+        self.assertGreater(len(data), 5000, name)
+
+    def test_xor_is_learned_from_random_weights_but_not_by_a_linear_network(self):
+        self.train("xor-learn")
+        learned = self.summary("xor-learn")["train"]
+        self.assertEqual(learned["accuracy"], 1)
+        self.assertLess(learned["loss"], 0.01)
+        self.train("xor-linear")
+        linear = self.summary("xor-linear")["train"]
+        self.assertLess(linear["accuracy"], 1)
+        self.assertGreater(linear["loss"], 0.249)
+        self.script("plot_history.py", "runs/xor-learn", "--weights", "-o", "weights.png")
+        self.picture("weights.png")
+        self.script("plot_regions.py", self.checkpoint("xor-learn", 500), CASES / "xor-learn.yaml", "--nnmpi", program.NNMPI,
+                    "-o", "regions.png")
+        self.picture("regions.png")
+
+    def test_more_hidden_units_learn_xor_more_often(self):
+        self.script("xor_seeds.py", "--seeds", 12, "--hidden", 2, 8, "--jobs", 2, "--out", "seeds", "--nnmpi", program.NNMPI)
+        with open(self.folder / "seeds" / "seeds.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        learned = {hidden: sum(row["hidden"] == hidden and float(row["accuracy"]) == 1 and float(row["loss"]) < 0.01
+                               for row in rows) for hidden in ("2", "8")}
+        self.assertEqual(len(rows), 24)
+        self.assertGreater(learned["8"], learned["2"])
+        self.assertGreaterEqual(learned["8"], 7)
+
+    def test_iris_averaged_over_ten_seeds(self):
+        out = self.script("iris_sweep.py", "--out", "sweep", "--nnmpi", program.NNMPI)
+        with open(self.folder / "sweep" / "sweep.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual(len(rows), 10, out)
+        self.assertGreaterEqual(sum(float(row["test_accuracy"]) for row in rows) / 10, 0.95, out)
+
+    def test_the_error_of_an_approximation_falls_with_width(self):
+        for inputs in (1, 2):
+            out = self.script("approximate.py", inputs, "--widths", 2, 8, 32, "--out", f"a{inputs}", "--nnmpi", program.NNMPI)
+            with open(self.folder / f"a{inputs}" / "table.csv", newline="", encoding="utf-8") as file:
+                errors = [float(row["test_rmse"]) for row in csv.DictReader(file)]
+            self.assertEqual(errors, sorted(errors, reverse=True), out)
+            self.assertLess(errors[-1], 0.2 * errors[0], out)
+            self.picture(f"a{inputs}/plot.png")
+
+
+if __name__ == "__main__":
+    unittest.main()
