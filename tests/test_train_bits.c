@@ -127,12 +127,12 @@ static void evaluation_and_prediction_give_the_same_bits(void **state) {
     snprintf(alone_path, sizeof alone_path, "%s/%s-alone.csv", nn_scratch, asked[i].run);
     snprintf(path, sizeof path, "%s/%s-all.csv", nn_scratch, asked[i].run);
     if (nn_evaluate_file(comm, checkpoint, data, "test", 2, &all) != NN_OK ||
-        nn_predict_file(comm, checkpoint, data, "test", 3, path, &all) != NN_OK)
+        nn_predict_file(comm, checkpoint, data, "test", 3, false, path, &all) != NN_OK)
       fail_msg("%s: %s", bits_about, nn_error_last()->message);
     if (nn_comm_rank(comm) == 0) {
       status = nn_evaluate_file(NULL, checkpoint, data, "test", 1, &alone);
       if (status == NN_OK && strncmp(alone.at, all.at, alone.length) != 0) bits_note(&comparison, "metrics of", data);
-      if (status == NN_OK) status = nn_predict_file(NULL, checkpoint, data, "test", 1, alone_path, &alone);
+      if (status == NN_OK) status = nn_predict_file(NULL, checkpoint, data, "test", 1, false, alone_path, &alone);
       if (status == NN_OK) status = bits_compare_text(&comparison, alone_path, path, -1);
     }
     nn_text_clear(&alone);
