@@ -22,7 +22,7 @@ enum {
 };
 
 enum {
-  NN__PROGRAM_BYTES = 40 << 20,   /* a rank's program, libraries and MPI without any of our memory */
+  NN__PROGRAM_BYTES = 28 << 20,   /* a rank's program, libraries and MPI without any of our memory */
   NN__EVAL_ROWS = NN_PREDICT_ROWS /* samples of a block of evaluation: a constant, never depending on ranks */
 };
 
