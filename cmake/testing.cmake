@@ -12,7 +12,8 @@ endif()
 set(NN_MPIRUN ${MPIEXEC_EXECUTABLE})
 execute_process(COMMAND ${MPIEXEC_EXECUTABLE} --version OUTPUT_VARIABLE nn_mpirun_version ERROR_QUIET)
 if(nn_mpirun_version MATCHES "Open MPI|OpenRTE|PRRTE|prte")
-  list(APPEND NN_MPIRUN --oversubscribe --bind-to none)
+  # All ranks are on this machine; Open MPI 5 complains where other networks than lo are not what it expects.
+  list(APPEND NN_MPIRUN --oversubscribe --bind-to none --mca btl_tcp_if_include lo)
 endif()
 string(REPLACE ";" " " nn_mpirun_words "${NN_MPIRUN}")
 

@@ -31,6 +31,8 @@ mpi_command() {
   mpi=("${mpirun:-mpirun}" -n "$1")
   if "${mpi[0]}" --version 2>/dev/null | grep -qE 'Open MPI|OpenRTE|PRRTE|prte'; then
     mpi+=(--oversubscribe --bind-to none)
+    # All ranks are on this machine; Open MPI 5 complains where other networks than lo are not what it expects.
+    if [ -z "${SLURM_JOB_ID:-}" ]; then export OMPI_MCA_btl_tcp_if_include=${OMPI_MCA_btl_tcp_if_include:-lo}; fi
     if [ "$(id -u)" -eq 0 ]; then # Open MPI asks root whether it means it
       export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
       export PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
