@@ -9,9 +9,9 @@ packages_to_build=(gcc libc6-dev make cmake pkg-config git
 # shellcheck disable=SC2034
 packages_to_plot=(python3 python3-h5py python3-matplotlib)
 # shellcheck disable=SC2034
-packages_to_test=(libcmocka-dev python3 python3-h5py)
+packages_to_test=(libcmocka-dev python3 python3-h5py python3-matplotlib "dataset-fashion-mnist?")
 # shellcheck disable=SC2034
-packages_to_test_all=(python3-matplotlib shellcheck "clang-format-14?")
+packages_to_test_all=(shellcheck "clang-format-14?")
 
 # What of "$@" is not installed, a line each.
 missing_packages() {
