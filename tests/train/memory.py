@@ -1,14 +1,21 @@
 """The memory that --dry-run prints is what a training takes, per rank and per node: within 10 % and 16 MiB."""
 import os
+import pathlib
 import re
 import sys
 
 from common import fashion_mnist, run, scratch
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-# prints the largest resident set of the program that it runs, in bytes
-MEASURE = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); " \
-          "print('peak_bytes', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, flush=True); sys.exit(code)"
+# Runs the program behind its first argument; writes the largest resident set, in bytes, to a file of its own in that folder:
+# lines of several ranks on one standard output may run into each other.
+MEASURE = """
+import os, resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+with open(f"{sys.argv[1]}/peak-{os.getpid()}", "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024))
+sys.exit(code)
+"""
 
 CASES = [
     ("small", 1, "model.hidden=32", "train.optimizer=adam", "train.batch_size=64"),
@@ -34,9 +41,10 @@ def figure(text, line):
 def check(config, name, ranks, *sets):
     words = [word for value in sets for word in ("--set", value)] + ["--set", f"run.name={name}-{ranks}"]
     plan = run(0, config, "--dry-run", "--ranks", ranks, *words).stdout
-    done = run(ranks, config, *words, prefix=[sys.executable, "-c", MEASURE])
-    peaks = sorted(int(value) for value in re.findall(r"^peak_bytes (\d+)$", done.stdout, re.M))
-    assert len(peaks) == ranks, done.stdout
+    with scratch() as peaks_folder:
+        run(ranks, config, *words, prefix=[sys.executable, "-c", MEASURE, peaks_folder])
+        peaks = sorted(int(path.read_text()) for path in pathlib.Path(peaks_folder).iterdir())
+    assert len(peaks) == ranks, peaks
     data = figure(plan, "data, one copy shared by its ranks")
     measured = {"rank": peaks[-1], "node": sum(peaks) - (ranks - 1) * data}
     planned = {"rank": figure(plan, "rank 0, with the data of its node"), "node": figure(plan, "a node")}
