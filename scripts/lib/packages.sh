@@ -9,7 +9,7 @@ packages_to_build=(gcc libc6-dev make cmake pkg-config git
 # shellcheck disable=SC2034
 packages_to_plot=(python3 python3-h5py python3-matplotlib)
 # shellcheck disable=SC2034
-packages_to_test=(libcmocka-dev python3 python3-h5py python3-matplotlib "dataset-fashion-mnist?")
+packages_to_test=(libcmocka-dev python3 python3-h5py python3-matplotlib python3-yaml "dataset-fashion-mnist?")
 # shellcheck disable=SC2034
 packages_to_test_all=(shellcheck "clang-format-14?")
 
