@@ -11,22 +11,25 @@ void nn__piece_rows(size_t batch, int virtual_ranks, int v, size_t *first, size_
   *count = batch * (piece + 1) / pieces - *first;
 }
 
-/* What multiplies each sample's gradient: its class weight, over the sum of the whole batch's weights where the loss is
- * a mean. Every rank knows all labels, so nothing has to be exchanged for it. */
+/* What a sample counts for in the loss. */
+static double class_weight(const nn__trainer *t, uint32_t id) {
+  const float *weights = nn_dataset_class_weights(t->dataset);
+  return weights == NULL ? 1 : (double)weights[nn_dataset_label(t->dataset, NN_SET_TRAIN, id)];
+}
+
+/* The sum of the whole batch's weights where the loss is a mean, once a step. Every rank knows all labels, so nothing
+ * has to be exchanged for it. */
+static double weigh_batch(const nn__trainer *t) {
+  if (t->task.average == NN_LOSS_SUM) return 1;
+  if (nn_dataset_class_weights(t->dataset) == NULL) return (double)t->step.samples;
+  double whole = 0;
+  for (size_t i = 0; i < t->step.samples; i++) whole += class_weight(t, t->step.ids[i]);
+  return whole;
+}
+
+/* What multiplies each sample's gradient. */
 static void weigh_rows(nn__trainer *t, const uint32_t *ids, size_t rows) {
-  const float *class_weights = nn_dataset_class_weights(t->dataset);
-  double whole = (double)t->step.samples;
-  if (class_weights != NULL) {
-    whole = 0;
-    for (size_t i = 0; i < t->step.samples; i++)
-      whole += (double)class_weights[nn_dataset_label(t->dataset, NN_SET_TRAIN, t->step.ids[i])];
-  }
-  if (t->task.average == NN_LOSS_SUM) whole = 1;
-  for (size_t r = 0; r < rows; r++) {
-    const double weight =
-        class_weights == NULL ? 1 : (double)class_weights[nn_dataset_label(t->dataset, NN_SET_TRAIN, ids[r])];
-    t->rows.weight[r] = (float)(weight / whole);
-  }
+  for (size_t r = 0; r < rows; r++) t->rows.weight[r] = (float)(class_weight(t, ids[r]) / t->step.weight);
 }
 
 /* The gradient of one piece into its slot, metrics into the tail behind it. Team function. */
@@ -116,6 +119,7 @@ nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
   const uint64_t step = t->progress.step;
   t->step.ids = t->order + t->progress.position;
   t->step.samples = left < t->batch ? left : t->batch;
+  t->step.weight = weigh_batch(t);
   t->step.lr = nn_optim_lr(t->optim, step, t->total_steps, t->steps_per_epoch);
   t->step.load_seconds = 0;
   t->step.status = nn_fault("step", step)

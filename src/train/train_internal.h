@@ -117,6 +117,7 @@ typedef struct nn__trainer {
   struct {
     const uint32_t *ids;
     size_t samples;
+    double weight; /* of all samples of the batch; 1 where the loss is a sum */
     double lr, gradient_norm, load_seconds, reduce_seconds;
     float *sum;
     nn_status status;
