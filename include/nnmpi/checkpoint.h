@@ -41,6 +41,7 @@ typedef struct nn_checkpoint_parts {
   const nn_model *model;
   const float *params;       /**< arena */
   nn_optim *optim;           /**< NULL: without state */
+  const float *slots;        /**< its state arrays, one behind the other; NULL: as they are in `optim` */
   const nn_history *history; /**< NULL: none */
   const nn_normalizer *normalizer;
   const nn_shape *shape; /**< of a sample */
@@ -50,7 +51,11 @@ typedef struct nn_checkpoint_parts {
   const nn_progress_state *progress;
 } nn_checkpoint_parts;
 
-/** Build the file and put it at `path`, whole or not at all. */
+/** The file in memory, without its trailer; `*bytes` for nn_free(). */
+nn_status nn_checkpoint_build(const nn_checkpoint_parts *parts, void **bytes, size_t *count);
+/** What was built for this step, with its trailer, to `path`: whole or not at all, read back and compared. */
+nn_status nn_checkpoint_put(const void *bytes, size_t count, uint64_t step, const char *path);
+/** Both at once. */
 nn_status nn_checkpoint_save(const nn_checkpoint_parts *parts, const char *path);
 
 /** A checkpoint that was read and validated as a file. */

@@ -5,7 +5,8 @@
  *  storage, only deflate, shuffle and fletcher32 filters, only numbers and strings, sizes bounded before memory is
  * asked for. Writing builds an image in memory; the bytes go to disk by nn_file_replace() or nn_h5_image_save().
  *
- *  Everything is Local; one thread at a time calls this module (Debian's HDF5 is not thread-safe). */
+ *  Everything is Local. Any thread may call: a lock lets one at a time into HDF5 (Debian's is not thread-safe). But the
+ *  first call of a process is for the thread that may call MPI: a parallel HDF5 does so when it starts. */
 #ifndef NNMPI_H5IO_H
 #define NNMPI_H5IO_H
 
@@ -103,6 +104,9 @@ nn_status nn_h5_image_finish(nn_h5_image *image, void **bytes, size_t *count);
  *  (uint64, little endian), zlib's crc32 of the image (uint32), crc32 of the 20 bytes before (uint32). Other HDF5
  *  tools ignore what follows an image. */
 nn_status nn_h5_image_save(nn_h5_image *image, const char *path);
+
+/** The second half of nn_h5_image_save(): bytes of nn_h5_image_finish() and the trailer to `path`. Calls no HDF5. */
+nn_status nn_h5_image_put(const void *bytes, size_t count, const char *path);
 
 /** A whole file written by nn_h5_image_save(), its trailer checked before anything else: a torn or flipped
  *  file fails with `code` here, one that the system does not let us read with NN_ERR_IO. `*image` for nn_free(). */

@@ -34,8 +34,11 @@ void nn_team_barrier(const nn_team *team);
  *  does not depend on who does it. */
 void nn_team_share(const nn_team *team, size_t count, size_t grain, size_t *first, size_t *last);
 
-/** Cores that this process may run on (its affinity mask). */
+/** Cores that this process may run on (its affinity mask, and OpenMP's places). */
 int nn_cpu_allowed(void);
+/** Let the calling thread run on every core that the process was given: where OpenMP pins threads (OMP_PROC_BIND), a
+ * new thread would share the one core of the thread that made it. */
+void nn_cpu_spread(void);
 /** The cores themselves as text, "0-3,8", for the start line. */
 nn_status nn_cpu_allowed_text(nn_text *out);
 /** Name of the instruction set that the kernels use here: "avx512", "avx2" or "portable". It decides about speed only:

@@ -25,11 +25,6 @@ struct nn_checkpoint {
   nn_target_info target;
 };
 
-/* ---- writing, in two steps: the second needs nothing of the run any more (save.c) ------------------ */
-
-nn_status nn__checkpoint_build(const nn_checkpoint_parts *parts, nn_h5_image **out);
-nn_status nn__checkpoint_write(nn_h5_image *image, uint64_t step, const char *path);
-
 /* ---- reading (open.c) -------------------------------------------------------------------------------- */
 
 /** From the bytes of a file whose trailer was checked. */

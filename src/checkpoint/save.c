@@ -37,12 +37,15 @@ static nn_status write_arena(nn_h5_image *image, const char *group, const nn_mod
   return NN_OK;
 }
 
-static nn_status write_optimizer(nn_h5_image *image, const nn_model *model, nn_optim *optim) {
+static nn_status write_optimizer(nn_h5_image *image, const nn_checkpoint_parts *parts) {
   char group[NN__NAME_MAX / 2];
+  nn_optim *optim = parts->optim;
+  const size_t size = nn_model_param_count(parts->model);
   NN_TRY(nn_h5_image_attribute_text(image, "optimizer", "name", nn_optim_name(optim)));
   for (int s = 0; s < nn_optim_slot_count(optim); s++) {
     snprintf(group, sizeof group, "optimizer/%s", nn_optim_slot_name(optim, s));
-    NN_TRY(write_arena(image, group, model, nn_optim_slot(optim, s)));
+    const float *slot = parts->slots != NULL ? parts->slots + (size_t)s * size : nn_optim_slot(optim, s);
+    NN_TRY(write_arena(image, group, parts->model, slot));
   }
   return NN_OK;
 }
@@ -92,32 +95,34 @@ static nn_status write_all(nn_h5_image *image, const nn_checkpoint_parts *parts)
   nn_text_clear(&signature);
   NN_TRY(status);
   NN_TRY(write_arena(image, "parameters", parts->model, parts->params));
-  if (parts->optim != NULL) NN_TRY(write_optimizer(image, parts->model, parts->optim));
+  if (parts->optim != NULL) NN_TRY(write_optimizer(image, parts));
   if (parts->history != NULL) NN_TRY(nn_history_write_epochs(parts->history, image, "history/epochs"));
   NN_TRY(write_data(image, parts));
   return write_software(image);
 }
 
-nn_status nn__checkpoint_build(const nn_checkpoint_parts *parts, nn_h5_image **out) {
+nn_status nn_checkpoint_build(const nn_checkpoint_parts *parts, void **bytes, size_t *count) {
   nn_h5_image *image = NULL;
   NN_TRY(nn_h5_image_create(&image));
-  const nn_status status = write_all(image, parts);
-  if (status == NN_OK)
-    *out = image;
-  else
-    nn_h5_image_destroy(&image);
+  nn_status status = write_all(image, parts);
+  if (status == NN_OK) status = nn_h5_image_finish(image, bytes, count);
+  nn_h5_image_destroy(&image);
   return status;
 }
 
-nn_status nn__checkpoint_write(nn_h5_image *image, uint64_t step, const char *path) {
+nn_status nn_checkpoint_put(const void *bytes, size_t count, uint64_t step, const char *path) {
+  bool trailed = false;
   if (nn_fault("checkpoint", step)) return NN_FAIL(NN_ERR_IO, "%s: cannot be written: %s", path, strerror(ENOSPC));
-  return nn_h5_image_save(image, path);
+  NN_TRY(nn_h5_image_put(bytes, count, path));
+  NN_TRY(nn_h5_check(path, NN_ERR_IO, &trailed)); /* as it can be read: older ones may be removed after this */
+  return trailed ? NN_OK : NN_FAIL(NN_ERR_IO, "%s: is not what was written", path);
 }
 
 nn_status nn_checkpoint_save(const nn_checkpoint_parts *parts, const char *path) {
-  nn_h5_image *image = NULL;
-  NN_TRY(nn__checkpoint_build(parts, &image));
-  const nn_status status = nn__checkpoint_write(image, parts->progress->step, path);
-  nn_h5_image_destroy(&image);
+  void *bytes = NULL;
+  size_t count = 0;
+  NN_TRY(nn_checkpoint_build(parts, &bytes, &count));
+  const nn_status status = nn_checkpoint_put(bytes, count, parts->progress->step, path);
+  nn_free(bytes);
   return status;
 }

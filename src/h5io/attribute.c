@@ -6,7 +6,6 @@ static nn_status attribute_open(nn_h5_file *file, const char *object, const char
   hid_t owner = H5I_INVALID_HID, attribute = H5I_INVALID_HID, space = H5I_INVALID_HID;
   nn__h5_why why = {""};
   nn_status status = NN_OK;
-  nn__h5_enter();
   const nn__h5_found found = nn__h5_walk(file, object, &owner, &why);
   if (found == NN__H5_ABSENT) return NN_OK;
   if (found == NN__H5_REFUSED) return nn__h5_fail(file, "'%s' %s", object, why.at);
@@ -51,6 +50,7 @@ nn_status nn_h5_attribute_int(nn_h5_file *file, const char *object, const char *
   int64_t value = 0;
   uint64_t large = 0;
   *found = false;
+  NN__H5_ENTER;
   NN_TRY(attribute_open(file, object, name, &attribute));
   if (attribute < 0) return NN_OK;
   nn_status status = NN_OK;
@@ -79,6 +79,7 @@ nn_status nn_h5_attribute_real(nn_h5_file *file, const char *object, const char 
   nn_h5_type type;
   double value = 0;
   *found = false;
+  NN__H5_ENTER;
   NN_TRY(attribute_open(file, object, name, &attribute));
   if (attribute < 0) return NN_OK;
   nn_status status = NN_OK;
@@ -97,6 +98,7 @@ nn_status nn_h5_attribute_real(nn_h5_file *file, const char *object, const char 
 nn_status nn_h5_attribute_text(nn_h5_file *file, const char *object, const char *name, char **out, bool *found) {
   hid_t attribute = H5I_INVALID_HID;
   *found = false;
+  NN__H5_ENTER;
   NN_TRY(attribute_open(file, object, name, &attribute));
   if (attribute < 0) return NN_OK;
   const nn_status status = nn__h5_attribute_text(file, name, attribute, out);

@@ -182,7 +182,7 @@ nn_status nn__h5_dataset_open(nn_h5_file *file, const char *name, hid_t *out, nn
 nn_status nn_h5_info_read(nn_h5_file *file, const char *name, nn_h5_info *out) {
   hid_t dataset = H5I_INVALID_HID;
   nn_h5_info info;
-  nn__h5_enter();
+  NN__H5_ENTER;
   NN_TRY(nn__h5_dataset_open(file, name, &dataset, &info));
   H5Oclose(dataset);
   *out = info;

@@ -2,13 +2,24 @@
 #include "h5io/h5io_internal.h"
 
 #include "h5io/h5io_count.h"
+#include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
 
-void nn__h5_enter(void) {
+/* HDF5 as a whole is one mutable thing, and seldom built for threads: so is what guards it. */
+static pthread_mutex_t only_one = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+int nn__h5_enter(void) {
+  (void)pthread_mutex_lock(&only_one); /* cannot fail: never destroyed, and recursive */
   /* HDF5 keeps both settings per thread or per library; setting them again costs nothing. */
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   H5PLset_loading_state(0);
+  return 0;
+}
+
+void nn__h5_leave(const int *entered) {
+  (void)entered;
+  (void)pthread_mutex_unlock(&only_one);
 }
 
 long nn__h5_open_count(void) {

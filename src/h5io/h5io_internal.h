@@ -29,8 +29,11 @@ struct nn_h5_file {
 
 /* ---- messages (error.c) ------------------------------------------------------------------------ */
 
-/** At the start of every public function: HDF5 prints nothing, loads no plug-ins. */
-void nn__h5_enter(void);
+/** In every public function that calls HDF5, from here to its end: one thread at a time; HDF5 prints nothing, loads no
+ *  plug-ins. May be nested. */
+#define NN__H5_ENTER __attribute__((cleanup(nn__h5_leave), unused)) const int nn__h5_entered = nn__h5_enter()
+int nn__h5_enter(void);
+void nn__h5_leave(const int *entered);
 
 typedef struct nn__h5_text {
   char at[320];

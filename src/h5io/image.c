@@ -19,7 +19,7 @@ nn_status nn_h5_image_create(nn_h5_image **out) {
   nn_h5_image *image = NULL;
   void *memory = NULL;
   char unique[64];
-  nn__h5_enter();
+  NN__H5_ENTER;
   NN_TRY(nn_alloc(1, sizeof *image, "a file image", &memory));
   image = memory;
   /* HDF5 takes two images of one name for the same file */
@@ -46,7 +46,7 @@ nn_status nn_h5_image_create(nn_h5_image **out) {
 
 void nn_h5_image_destroy(nn_h5_image **image) {
   if (image == NULL || *image == NULL) return;
-  nn__h5_enter();
+  NN__H5_ENTER;
   if (!(*image)->finished) H5Fclose((*image)->id);
   nn_free(*image);
   *image = NULL;
@@ -102,7 +102,7 @@ static hid_t dataset_create(nn_h5_image *image, const char *name, hid_t type, in
 nn_status nn_h5_image_dataset(nn_h5_image *image, const char *name, nn_h5_type type, int rank, const uint64_t *dims,
                               int deflate) {
   NN_ASSERT(type != NN_H5_TEXT && rank >= 0 && rank <= NN_H5_RANK_MAX && deflate >= 0 && deflate <= 9);
-  nn__h5_enter();
+  NN__H5_ENTER;
   const hid_t dataset = dataset_create(image, name, nn__h5_stored_type(type), rank, dims, deflate);
   if (dataset < 0) return fail_image(name);
   return H5Dclose(dataset) < 0 ? fail_image(name) : NN_OK;
@@ -111,7 +111,7 @@ nn_status nn_h5_image_dataset(nn_h5_image *image, const char *name, nn_h5_type t
 nn_status nn_h5_image_write(nn_h5_image *image, const char *name, nn_h5_type type, int rank, const uint64_t *dims,
                             int deflate, const void *data) {
   NN_ASSERT(type != NN_H5_TEXT && rank >= 0 && rank <= NN_H5_RANK_MAX && deflate >= 0 && deflate <= 9);
-  nn__h5_enter();
+  NN__H5_ENTER;
   const hid_t dataset = dataset_create(image, name, nn__h5_stored_type(type), rank, dims, deflate);
   if (dataset < 0) return fail_image(name);
   bool empty = false;
@@ -130,7 +130,7 @@ nn_status nn_h5_image_write_rows(nn_h5_image *image, const char *name, uint64_t 
   nn_h5_type type;
   nn__h5_why why;
   nn_status status = NN_OK;
-  nn__h5_enter();
+  NN__H5_ENTER;
   if (count == 0) return NN_OK;
   const hid_t dataset = H5Dopen2(image->id, name, H5P_DEFAULT);
   NN_ASSERT(dataset >= 0); /* created by nn_h5_image_dataset() before */
@@ -175,7 +175,7 @@ nn_status nn_h5_image_texts(nn_h5_image *image, const char *name, const char *co
   void *bytes = NULL;
   hid_t type = H5I_INVALID_HID, dataset = H5I_INVALID_HID;
   const uint64_t dims[1] = {count};
-  nn__h5_enter();
+  NN__H5_ENTER;
   for (size_t i = 0; i < count; i++)
     if (strlen(texts[i]) > longest) longest = strlen(texts[i]);
   nn_status status = nn_alloc(count, longest, name, &bytes);
@@ -194,7 +194,7 @@ nn_status nn_h5_image_texts(nn_h5_image *image, const char *name, const char *co
 nn_status nn_h5_image_text(nn_h5_image *image, const char *name, const char *text) {
   hid_t dataset = H5I_INVALID_HID;
   nn_status status = NN_OK;
-  nn__h5_enter();
+  NN__H5_ENTER;
   const hid_t type = text_type(strlen(text) + 1, H5T_STR_NULLTERM);
   if (type >= 0) dataset = dataset_create(image, name, type, 0, NULL, 0);
   if (dataset < 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0) status = fail_image(name);
@@ -232,17 +232,17 @@ static nn_status attribute_write(nn_h5_image *image, const char *object, const c
 }
 
 nn_status nn_h5_image_attribute_int(nn_h5_image *image, const char *object, const char *name, int64_t value) {
-  nn__h5_enter();
+  NN__H5_ENTER;
   return attribute_write(image, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
 }
 
 nn_status nn_h5_image_attribute_real(nn_h5_image *image, const char *object, const char *name, double value) {
-  nn__h5_enter();
+  NN__H5_ENTER;
   return attribute_write(image, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
 }
 
 nn_status nn_h5_image_attribute_text(nn_h5_image *image, const char *object, const char *name, const char *value) {
-  nn__h5_enter();
+  NN__H5_ENTER;
   NN_ASSERT(strlen(value) < 32000); /* the format refuses attributes of 64 KiB: long texts are datasets */
   const hid_t type = text_type(strlen(value) + 1, H5T_STR_NULLTERM);
   if (type < 0) return fail_image(name);
@@ -258,7 +258,7 @@ nn_status nn_h5_image_finish(nn_h5_image *image, void **bytes, size_t *count) {
   nn_status status = NN_OK;
   ssize_t size = 0;
   NN_ASSERT(!image->finished);
-  nn__h5_enter();
+  NN__H5_ENTER;
   if (H5Fflush(image->id, H5F_SCOPE_GLOBAL) < 0 || (size = H5Fget_file_image(image->id, NULL, 0)) <= 0) {
     status = fail_image("a file");
     goto done;

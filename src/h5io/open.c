@@ -78,7 +78,7 @@ static nn_status open_by(nn_h5_file *file, hid_t access, const char *path) {
 nn_status nn_h5_open(const char *path, nn_status code, nn_h5_file **out) {
   nn_h5_file *file = NULL;
   hid_t access = H5I_INVALID_HID;
-  nn__h5_enter();
+  NN__H5_ENTER;
   nn_status status = file_create(path, code, &file);
   if (status != NN_OK) return status;
   NN_TRY_DONE(look_before(file));
@@ -101,7 +101,7 @@ nn_status nn_h5_open_image(const void *image, size_t bytes, const char *name, nn
   nn_h5_file *file = NULL;
   hid_t access = H5I_INVALID_HID;
   char unique[64];
-  nn__h5_enter();
+  NN__H5_ENTER;
   nn_status status = file_create(name, code, &file);
   if (status != NN_OK) return status;
   file->bytes = bytes;
@@ -126,7 +126,7 @@ done:
 
 void nn_h5_close(nn_h5_file **file) {
   if (file == NULL || *file == NULL) return;
-  nn__h5_enter();
+  NN__H5_ENTER;
   if ((*file)->id >= 0) H5Fclose((*file)->id);
   nn_free((*file)->name);
   nn_free(*file);
@@ -136,6 +136,7 @@ void nn_h5_close(nn_h5_file **file) {
 const char *nn_h5_library(void) {
   static _Thread_local char text[32];
   unsigned major = 0, minor = 0, release = 0;
+  NN__H5_ENTER;
   H5get_libversion(&major, &minor, &release);
   snprintf(text, sizeof text, "HDF5 %u.%u.%u", major, minor, release);
   return text;

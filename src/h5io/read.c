@@ -36,7 +36,7 @@ static nn_status read_some(const nn_h5_file *file, const char *name, hid_t datas
 nn_status nn_h5_read_rows(nn_h5_file *file, const char *name, uint64_t first, uint64_t count, void *out) {
   hid_t dataset = H5I_INVALID_HID;
   nn_h5_info info;
-  nn__h5_enter();
+  NN__H5_ENTER;
   NN_TRY(nn__h5_dataset_open(file, name, &dataset, &info));
   nn_status status = need_numbers(file, name, &info);
   const uint64_t rows = info.rank > 0 ? info.dims[0] : 1;
@@ -84,7 +84,7 @@ nn_status nn_h5_read(nn_h5_file *file, const char *name, nn_h5_type as, uint64_t
   hid_t dataset = H5I_INVALID_HID;
   nn_h5_info info;
   NN_ASSERT(as != NN_H5_TEXT);
-  nn__h5_enter();
+  NN__H5_ENTER;
   NN_TRY(nn__h5_dataset_open(file, name, &dataset, &info));
   nn_status status = need_numbers(file, name, &info);
   if (status == NN_OK && nn__h5_elements(&info) != elements)

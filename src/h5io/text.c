@@ -82,7 +82,7 @@ nn_status nn_h5_read_texts(nn_h5_file *file, const char *name, size_t limit, cha
   void *memory = NULL;
   char **texts = NULL;
   size_t elements = 0;
-  nn__h5_enter();
+  NN__H5_ENTER;
   nn_status status = nn__h5_dataset_open(file, name, &dataset, &info);
   if (status != NN_OK) return status;
   elements = (size_t)nn__h5_elements(&info);
@@ -117,7 +117,7 @@ nn_status nn_h5_read_text(nn_h5_file *file, const char *name, size_t limit, char
   hid_t dataset = H5I_INVALID_HID;
   nn_h5_info info;
   char *text = NULL;
-  nn__h5_enter();
+  NN__H5_ENTER;
   nn_status status = nn__h5_dataset_open(file, name, &dataset, &info);
   if (status != NN_OK) return status;
   if (info.type != NN_H5_TEXT || nn__h5_elements(&info) != 1) {

@@ -33,14 +33,18 @@ static void trailer_make(unsigned char trailer[TRAILER_BYTES], const void *image
   put_little(trailer + 20, crc_of(trailer, 20), 4);
 }
 
+nn_status nn_h5_image_put(const void *bytes, size_t count, const char *path) {
+  unsigned char trailer[TRAILER_BYTES];
+  trailer_make(trailer, bytes, count);
+  const nn_bytes parts[2] = {{bytes, count}, {trailer, sizeof trailer}};
+  return nn_file_replace(path, parts, 2);
+}
+
 nn_status nn_h5_image_save(nn_h5_image *image, const char *path) {
   void *bytes = NULL;
   size_t count = 0;
-  unsigned char trailer[TRAILER_BYTES];
   NN_TRY(nn_h5_image_finish(image, &bytes, &count));
-  trailer_make(trailer, bytes, count);
-  const nn_bytes parts[2] = {{bytes, count}, {trailer, sizeof trailer}};
-  const nn_status status = nn_file_replace(path, parts, 2);
+  const nn_status status = nn_h5_image_put(bytes, count, path);
   nn_free(bytes);
   return status;
 }

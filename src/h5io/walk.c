@@ -109,7 +109,7 @@ nn__h5_found nn__h5_walk(const nn_h5_file *file, const char *name, hid_t *out, n
 bool nn_h5_has(nn_h5_file *file, const char *name) {
   hid_t object = H5I_INVALID_HID;
   nn__h5_why why;
-  nn__h5_enter();
+  NN__H5_ENTER;
   /* what is refused is there: the reader will say why it may not be read */
   const nn__h5_found found = nn__h5_walk(file, name, &object, &why);
   if (object >= 0) H5Oclose(object);
@@ -233,7 +233,7 @@ static nn_status pass_readable(void *context, const char *name, const nn_h5_info
 
 nn_status nn_h5_each(nn_h5_file *file, const char *group, nn_h5_visit visit, void *context) {
   readable_only to = {visit, context};
-  nn__h5_enter();
+  NN__H5_ENTER;
   return tour_from(file, group, pass_readable, &to);
 }
 
@@ -243,7 +243,7 @@ static nn_status add_refused(void *context, const char *name, const nn_h5_info *
 }
 
 nn_status nn_h5_refused(nn_h5_file *file, nn_text *out) {
-  nn__h5_enter();
+  NN__H5_ENTER;
   NN_TRY(tour_from(file, "/", add_refused, out));
   return nn_text_status(out);
 }

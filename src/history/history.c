@@ -39,8 +39,9 @@ static size_t step_rows(uint64_t every, uint64_t total_steps) {
 size_t nn_history_bytes(const nn_history_config *config, uint64_t total_steps, uint64_t epochs, const nn_model *model) {
   const size_t steps = step_rows(spacing(config, total_steps), total_steps) * sizeof(nn_step_row);
   const size_t params = config->weights && model != NULL ? nn_model_param_count(model) * sizeof(float) : 0;
-  const size_t rows = (size_t)epochs * sizeof(nn_epoch_row) + ((size_t)epochs + 1) * params;
-  return 3 * (steps + rows); /* kept, in the image of history.h5, and in the bytes taken from that */
+  const size_t rows = steps + (size_t)epochs * sizeof(nn_epoch_row), weights = ((size_t)epochs + 1) * params;
+  /* kept, in the image of history.h5, in the bytes taken from that; rows in the copy that is saved, too */
+  return 4 * rows + 3 * weights;
 }
 
 nn_status nn_history_create(const nn_history_config *config, uint64_t total_steps, const nn_model *model,
@@ -68,9 +69,33 @@ void nn_history_destroy(nn_history **history) {
   if (history == NULL || *history == NULL) return;
   nn_free((*history)->steps);
   nn_free((*history)->epochs);
-  nn__weight_rows_free((*history)->weights, (*history)->weight_count);
+  nn__weight_rows_free((*history)->weights, (*history)->is_snapshot ? 0 : (*history)->weight_count);
   nn_free(*history);
   *history = NULL;
+}
+
+static nn_status copy_rows(const void *rows, size_t count, size_t size, void **out) {
+  NN_TRY(nn_alloc(count, size, "a copy of the history", out));
+  if (count > 0) memcpy(*out, rows, count * size);
+  return NN_OK;
+}
+
+nn_status nn_history_snapshot(const nn_history *history, nn_history **out) {
+  void *memory = NULL, *steps = NULL, *epochs = NULL, *weights = NULL;
+  NN_TRY(copy_rows(history, 1, sizeof *history, &memory));
+  nn_history *copy = memory;
+  nn_status status = copy_rows(history->steps, history->step_count, sizeof *history->steps, &steps);
+  if (status == NN_OK) status = copy_rows(history->epochs, history->epoch_count, sizeof *history->epochs, &epochs);
+  if (status == NN_OK) status = copy_rows(history->weights, history->weight_count, sizeof *history->weights, &weights);
+  copy->steps = steps;
+  copy->epochs = epochs;
+  copy->weights = weights;
+  copy->is_snapshot = true;
+  if (status == NN_OK)
+    *out = copy;
+  else
+    nn_history_destroy(&copy);
+  return status;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------- */

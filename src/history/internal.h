@@ -22,6 +22,7 @@ struct nn_history {
   nn_epoch_row *epochs;
   size_t weight_count, weight_capacity;
   nn__weight_row *weights;
+  bool is_snapshot; /* the params of the weights are another's */
 };
 
 /** Room for at least `needed` elements of `size` bytes in `*array`; the old ones stay. */

@@ -1,6 +1,7 @@
 /** @file cpu.c
  *  The cores that this process may use, and the instruction set that the kernels take on them. */
 #include <errno.h>
+#include <omp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -10,13 +11,26 @@
 
 enum { NN__CPUS_MAX = 1 << 16 };
 
-/* The affinity mask, for CPU_FREE(); NULL if the system does not tell. */
+/* With OMP_PROC_BIND, OpenMP pins this thread to its place among those of the process. */
+static void add_places(cpu_set_t *mask, size_t cpus) {
+  int ids[256];
+  for (int place = 0; place < omp_get_num_places(); place++) {
+    const int count = omp_get_place_num_procs(place);
+    if (count > (int)(sizeof ids / sizeof *ids)) continue; /* no core, nor a socket */
+    omp_get_place_proc_ids(place, ids);
+    for (int i = 0; i < count; i++)
+      if (ids[i] >= 0 && (size_t)ids[i] < cpus) CPU_SET_S((size_t)ids[i], CPU_ALLOC_SIZE(cpus), mask);
+  }
+}
+
+/* The cores of the process, for CPU_FREE(); NULL if the system does not tell. */
 static cpu_set_t *cpu_mask(size_t *cpus) {
   for (size_t n = CPU_SETSIZE; n <= NN__CPUS_MAX; n *= 2) {
     cpu_set_t *mask = CPU_ALLOC(n);
     if (mask == NULL) return NULL;
     CPU_ZERO_S(CPU_ALLOC_SIZE(n), mask);
     if (sched_getaffinity(0, CPU_ALLOC_SIZE(n), mask) == 0) {
+      add_places(mask, n);
       *cpus = n;
       return mask;
     }
@@ -70,4 +84,12 @@ const char *nn_cpu_isa(void) {
   if (best == NN__AVX2) return "avx2";
 #endif
   return "portable";
+}
+
+void nn_cpu_spread(void) {
+  size_t cpus = 0;
+  cpu_set_t *mask = cpu_mask(&cpus);
+  if (mask == NULL) return;
+  (void)sched_setaffinity(0, CPU_ALLOC_SIZE(cpus), mask); /* of this thread; where it fails, it is only slower */
+  CPU_FREE(mask);
 }

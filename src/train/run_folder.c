@@ -149,65 +149,6 @@ nn_status nn__run_resume(nn__trainer *t) {
   return NN_OK;
 }
 
-static nn_status save(nn__trainer *t, const char *path) {
-  const nn_checkpoint_parts parts = {.config = t->resolved.at,
-                                     .model = t->model,
-                                     .params = t->params,
-                                     .optim = t->optim,
-                                     .history = t->history,
-                                     .normalizer = nn_dataset_normalizer(t->dataset),
-                                     .shape = nn_dataset_shape(t->dataset),
-                                     .target = nn_dataset_target(t->dataset),
-                                     .data_digest = nn_dataset_digest(t->dataset),
-                                     .virtual_ranks = t->virtual_ranks,
-                                     .progress = &t->progress};
-  return nn_checkpoint_save(&parts, path);
-}
-
-/* A checkpoint that cannot be written is no reason to lose a training: warn, go on, tell by the exit code at the end.
- */
-static void note_failure(nn__trainer *t) {
-  t->save_failed = true;
-  nn_log_warn(t->log, "%s; training goes on, earlier checkpoints are untouched", nn_error_last()->message);
-}
-
-void nn__run_save(nn__trainer *t) {
-  t->last_saved = nn_seconds();
-  if (t->saved_step == t->progress.step) return;
-  char *path = NULL;
-  nn__run_save_history(t); /* first: a run that is continued from this checkpoint has all rows before it */
-  nn_status status = nn_checkpoint_path(t->result->run_folder, t->progress.step, &path);
-  if (status == NN_OK) status = save(t, path);
-  if (status != NN_OK) {
-    note_failure(t);
-  } else {
-    t->save_failed = false;
-    t->saved_step = t->progress.step;
-    snprintf(t->result->checkpoint, sizeof t->result->checkpoint, "%s", path);
-    if (nn_checkpoint_prune(t->result->run_folder, (size_t)t->config->checkpoint.keep) != NN_OK)
-      nn_log_warn(t->log, "%s", nn_error_last()->message);
-  }
-  nn_free(path);
-}
-
-void nn__run_save_best(nn__trainer *t) {
-  char *path = NULL;
-  nn_status status = path_in(t, "checkpoints/best.h5", &path);
-  if (status == NN_OK) status = save(t, path);
-  if (status != NN_OK) note_failure(t);
-  nn_free(path);
-}
-
-void nn__run_save_history(nn__trainer *t) {
-  char *path = NULL;
-  t->last_history = nn_seconds();
-  nn_status status = path_in(t, "history.h5", &path);
-  if (status == NN_OK) status = nn_history_save(t->history, path);
-  if (status != NN_OK) nn_log_warn(t->log, "%s; training goes on", nn_error_last()->message);
-  if (status == NN_OK) snprintf(t->result->history, sizeof t->result->history, "%s", path);
-  nn_free(path);
-}
-
 /* ---- summary.json --------------------------------------------------------------------------------------- */
 
 static void add_number(nn_text *out, const char *name, double value, bool comma) {
@@ -254,6 +195,10 @@ void nn__run_summary(nn__trainer *t, const char *status, nn_status code) {
   add_metrics(&out, "test", &t->result->test);
   nn_text_add(&out, "  \"ranks\": %d,\n  \"threads\": %d,\n  \"virtual_ranks\": %d,\n", nn_comm_size(t->comm),
               t->threads, t->virtual_ranks);
+  nn_text_add(&out, "  \"saves\": {\"count\": %" PRIu64, t->saving.count);
+  add_number(&out, "pause_seconds", t->saving.pause_seconds, true);
+  add_number(&out, "seconds", t->saving.seconds, true);
+  nn_text_add(&out, "},\n");
   add_string(&out, "checkpoint", t->result->checkpoint);
   nn_text_add(&out, "  \"exit_code\": %d\n}\n", (int)code);
   nn_status written = nn_text_status(&out);

@@ -71,8 +71,8 @@ void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
                       .data_private = nn_dataset_private_bytes(t->dataset) + samples * sizeof(uint32_t),
                       .data_shared = nn_dataset_shared_bytes(t->dataset),
                       .history = nn_history_bytes(&t->config->history, t->total_steps, epochs, t->model)};
-  /* a checkpoint is built in memory and copied once: state twice, and HDF5's chunk of it */
-  out->saving = 2 * (out->parameters + out->optimizer) + out->history;
+  /* the copy that is saved, the file that is built of it in memory, and the bytes taken from that */
+  out->saving = 3 * (out->parameters + out->optimizer) + out->history;
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------ */
@@ -184,7 +184,8 @@ static nn_status allocate(nn__trainer *t) {
   NN_TRY(nn_alloc(nn_dataset_count(t->dataset, NN_SET_TRAIN), sizeof(uint32_t), "the order of an epoch", &memory));
   t->order = memory;
   if (nn_comm_rank(t->comm) != 0) return NN_OK;
-  return nn_history_create(&t->config->history, t->total_steps, t->model, &t->history);
+  NN_TRY(nn_history_create(&t->config->history, t->total_steps, t->model, &t->history));
+  return nn__saver_create(t);
 }
 
 /* Rank 0 fills the parameters (perhaps from files) and tells everybody. */
@@ -228,7 +229,7 @@ static void describe(const nn__trainer *t) {
 
 nn_status nn__trainer_open(nn__trainer *t) {
   const int64_t asked = t->config->parallel.virtual_ranks;
-  t->saved_step = UINT64_MAX;
+  t->saved_step = t->history_step = UINT64_MAX;
   t->progress.best_value = nn_metrics_none.loss;
   NN_TRY(open_data(t));
   NN_TRY(nn_comm_agree(t->comm, nn__run_open(t)));
@@ -247,6 +248,7 @@ nn_status nn__trainer_open(nn__trainer *t) {
 }
 
 void nn__trainer_close(nn__trainer *t) {
+  nn__saver_destroy(t);
   nn__run_unlock(t);
   nn_checkpoint_close(&t->found);
   nn__trace_destroy(t);

@@ -53,11 +53,11 @@ static void tell_step(nn__trainer *t, double now) {
                  rate(t));
 }
 
-static void save_if_due(nn__trainer *t, double now) {
+static bool save_is_due(const nn__trainer *t, double now) {
   const nn_checkpoint_config *when = &t->config->checkpoint;
   const bool by_steps = when->every_steps > 0 && t->progress.step % (uint64_t)when->every_steps == 0;
   const bool by_minutes = when->every_minutes > 0 && now - t->last_saved >= 60 * when->every_minutes;
-  if (by_steps || by_minutes) nn__run_save(t);
+  return by_steps || by_minutes;
 }
 
 /* ---- an epoch ------------------------------------------------------------------------------------------ */
@@ -77,7 +77,9 @@ static nn_status run_steps(nn__trainer *t) {
     if (root(t)) {
       record_step(t, now - start);
       tell_step(t, now);
-      if (t->progress.position < samples) save_if_due(t, now);
+      /* after the last step of an epoch its evaluation comes first */
+      if (t->progress.position < samples && save_is_due(t, now)) nn__save(t, NN__SAVE_STEP);
+      nn__save_look(t);
     }
     if (t->step.sum[t->param_count + NN__FLAG_STOP] != 0)
       return NN_FAIL(NN_STOPPED,
@@ -116,9 +118,12 @@ static nn_status record_epoch(nn__trainer *t, const nn_epoch_row *row, bool best
   const nn_observer *observer = &t->options->observer;
   if (observer->epoch != NULL) observer->epoch(observer->context, row, (uint64_t)t->config->train.epochs);
   const int64_t every = t->config->checkpoint.every_epochs;
-  if (best && t->config->checkpoint.best) nn__run_save_best(t);
-  if (every > 0 && row->epoch % (uint64_t)every == 0) nn__run_save(t);
-  if (nn_seconds() - t->last_history > HISTORY_EVERY_S) nn__run_save_history(t);
+  const double now = nn_seconds();
+  unsigned what = 0;
+  if (best && t->config->checkpoint.best) what |= NN__SAVE_BEST;
+  if ((every > 0 && row->epoch % (uint64_t)every == 0) || save_is_due(t, now)) what |= NN__SAVE_STEP;
+  if (now - t->last_history > HISTORY_EVERY_S && !nn__save_runs(t)) what |= NN__SAVE_HISTORY;
+  if (what != 0) nn__save(t, what);
   return NN_OK;
 }
 
@@ -169,8 +174,11 @@ static void close_run(nn__trainer *t, nn_status status) {
   result->stopped_early = t->progress.stopped_early;
   if (!root(t)) return;
   const nn_error error = *nn_error_last();
-  if (status == NN_OK || status == NN_STOPPED) nn__run_save(t);
-  if (t->progress.step > 0 || status == NN_OK) nn__run_save_history(t);
+  unsigned what = 0;
+  if (status == NN_OK || status == NN_STOPPED) what |= NN__SAVE_STEP;
+  if (t->progress.step > 0 || status == NN_OK) what |= NN__SAVE_HISTORY;
+  nn__save(t, what);
+  nn__save_wait(t);
   (void)NN_FAIL(error.status, "%s", error.message); /* what follows may have put other words into the slot */
   nn_error_set_rank(error.rank, error.host);
 }
@@ -186,12 +194,14 @@ nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry
   if (result->was_finished) take_last_row(&t);
   if (root(&t)) nn__run_summary(&t, "running", NN_OK);
   status = loop(&t);
+  if (status == NN_OK && root(&t)) nn__save(&t, NN__SAVE_STEP); /* before the test set, which may take long */
   if (status == NN_OK) status = evaluate(&t, NN_SET_TEST, &result->test);
   close_run(&t, status);
   if (status == NN_OK) {
-    if (t.save_failed)
-      status = NN_FAIL(NN_ERR_IO,
-                       "the run is complete, but its last checkpoint could not be written (see the warnings above)");
+    if (t.step_failed || t.best_failed)
+      status =
+          NN_FAIL(NN_ERR_IO, "the run is complete, but its %s checkpoint could not be written (see the warnings above)",
+                  t.step_failed ? "last" : "best");
     status = nn_comm_agree(comm, status);
   }
   if (root(&t)) nn__run_summary(&t, status == NN_OK ? "finished" : status == NN_STOPPED ? "stopped" : "failed", status);

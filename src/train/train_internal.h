@@ -83,6 +83,7 @@ nn_status nn__evaluate(const nn__evaluation *evaluation, nn_set set, nn_metrics 
 /* ---- a rank's training ---------------------------------------------------------------------------------- */
 
 typedef struct nn__trace nn__trace;
+typedef struct nn__saver nn__saver;
 
 typedef struct nn__trainer {
   nn_comm *comm;
@@ -126,8 +127,14 @@ typedef struct nn__trainer {
   double epoch_seconds; /* of training in this epoch, in this process */
   uint64_t epoch_first; /* samples of this epoch that another process did */
   double last_told, last_saved, last_history;
-  uint64_t saved_step; /* step of the newest checkpoint on disk; UINT64_MAX: none */
-  bool save_failed;
+  nn__saver *saver; /* rank 0 */
+  struct {          /* of states, in this process */
+    uint64_t count;
+    double pause_seconds;    /* in which nothing was computed */
+    double seconds, longest; /* beside the training */
+  } saving;
+  uint64_t saved_step, history_step; /* steps of the newest checkpoint and of history.h5 on disk; UINT64_MAX: none */
+  bool step_failed, best_failed;     /* the newest of its kind could not be written */
 
   bool locked; /* rank 0: `lock_file` is open and keeps other jobs out of the run folder */
   int lock_file;
@@ -170,6 +177,24 @@ void nn__trace_forward(nn__trainer *t, int piece, size_t rows);
 void nn__trace_backward(nn__trainer *t, const float *gradients);
 nn_status nn__trace_end(nn__trainer *t); /* new weights; tells the observer */
 
+/* ---- saving beside the training (rank 0) ------------------------------------------------------------------- */
+
+enum {
+  NN__SAVE_HISTORY = 1, /* history.h5 */
+  NN__SAVE_BEST = 2,    /* best.h5 */
+  NN__SAVE_STEP = 4     /* a checkpoint, unless this step has one; history.h5 goes before it */
+};
+
+/* Memory for a copy of the state. */
+nn_status nn__saver_create(nn__trainer *t);
+void nn__saver_destroy(nn__trainer *t); /* waits for what is being written */
+/* Copy the state and have it written by another thread, after what that is still writing. What fails is a warning, said
+ * by one of the calls below or the next save: a checkpoint that cannot be written is no reason to lose a training. */
+void nn__save(nn__trainer *t, unsigned what);
+void nn__save_look(nn__trainer *t); /* what became of it, if it is over */
+void nn__save_wait(nn__trainer *t);
+bool nn__save_runs(const nn__trainer *t);
+
 /* ---- the run folder (rank 0) ------------------------------------------------------------------------------ */
 
 nn_status nn__run_open(nn__trainer *t); /* rank 0: lock, folders, old run aside, config.yaml */
@@ -177,9 +202,6 @@ nn_status
 nn__run_find(nn__trainer *t,
              int64_t asked); /* Collective: is there something to continue, does it fit; settles virtual ranks */
 nn_status nn__run_resume(nn__trainer *t); /* Collective: newest checkpoint → state of all ranks; sets `resumed` */
-void nn__run_save(nn__trainer *t);        /* rank 0: checkpoint of this step; a failure is a warning */
-void nn__run_save_best(nn__trainer *t);
-void nn__run_save_history(nn__trainer *t);
 void nn__run_summary(nn__trainer *t, const char *status, nn_status code);
 
 /* Keep other jobs out of a run folder that exists, until nn__run_unlock() or the end of this process. NN_ERR_BUSY where

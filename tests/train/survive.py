@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""A training that is disturbed: saves take long, ranks die or hang, time runs out, numbers go to pieces. Whatever happens, it ends
+in time and says why, and the same command goes on to the same final state."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+import program  # noqa: E402
+from program import command, environment  # noqa: E402
+
+CONFIG = """
+run: {name: it, progress: off}
+data: {inline: {x: [[0, 0], [0, 1], [1, 0], [1, 1], [0, 2], [2, 0]], y: [0, 1, 1, 0, 1, 1],
+                valid_x: [[0, 0], [1, 1]], valid_y: [0, 0]}}
+model: {hidden: [8], activation: tanh}
+train: {loss: cross_entropy, epochs: 40, batch_size: 3, optimizer: {name: adam, lr: 0.01}}
+parallel: {virtual_ranks: 3}
+"""
+
+
+class Survival(program.TestCase):
+    def setUp(self):
+        super().setUp()
+        (self.folder / "it.yaml").write_text(CONFIG, encoding="utf-8")
+        self.run = self.folder / "runs/it"
+
+    def start(self, *sets, ranks=0, shell=None, **more):
+        words = [word for value in sets for word in ("--set", value)]
+        running = subprocess.Popen(command("it.yaml", *words, ranks=ranks, shell=shell), cwd=self.folder, env=environment(**more),
+                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(running.communicate)
+        self.addCleanup(running.kill)
+        return running
+
+    def wait_for(self, what, running=None):
+        end = time.monotonic() + program.TIMEOUT
+        while not what():
+            self.assertLess(time.monotonic(), end)
+            if running is not None:
+                self.assertIsNone(running.poll(), "it ended too early")
+            time.sleep(0.02)
+
+    def end(self, running, code):
+        out, err = running.communicate(timeout=program.TIMEOUT)
+        self.assertEqual(running.returncode, code, f"{out}\n{err}")
+        return out + err
+
+    def epochs(self, run="it"):
+        path = self.folder / f"runs/{run}/metrics.csv"
+        return path.read_text().count("\n") - 1 if path.is_file() else 0
+
+    def steps(self):
+        return sorted(int(path.stem[5:]) for path in self.run.glob("checkpoints/step-*.h5"))
+
+    def summary(self):
+        return json.loads((self.run / "summary.json").read_text())
+
+    def digest(self, run="it"):
+        path = sorted((self.folder / f"runs/{run}/checkpoints").glob("step-*.h5"))[-1]
+        return path.name, re.search(r"state +(\w{16})", self.run_ok("inspect", path).out)[1]
+
+    def undisturbed(self, *sets):
+        """The final state of a run that nobody touched."""
+        words = [word for value in (*sets, "run.name=other") for word in ("--set", value)]
+        self.run_ok("it.yaml", *words)
+        return self.digest("other")
+
+
+class Saving(Survival):
+    SLOW = {"NNMPI_FAULT": "slow-save@0"}  # five seconds more
+    LONG = ("train.epochs=1000000", "checkpoint.every_epochs=0", "checkpoint.best=false", "checkpoint.every_steps=10")
+
+    def test_training_goes_on_while_a_checkpoint_is_written(self):
+        running = self.start(*self.LONG, **self.SLOW)
+        self.wait_for(lambda: self.epochs() > 9, running)  # steps 11 to 20: the next save waits for the first
+        self.assertEqual(self.steps(), [])
+        self.wait_for(lambda: self.steps() == [10], running)
+        running.send_signal(signal.SIGTERM)
+        self.assertIn("stopped on request after step", self.end(running, 85))
+        self.assertEqual(self.summary()["exit_code"], 85)
+        self.assertLess(self.summary()["saves"]["pause_seconds"], self.summary()["saves"]["seconds"])
+        self.assertEqual(self.steps()[-1], self.summary()["steps"])
+
+    def test_killed_while_saving_it_goes_on_to_the_same_state(self):
+        running = self.start(*self.LONG, "checkpoint.every_steps=40", ranks=2)
+        self.wait_for(lambda: self.steps() and self.steps()[-1] >= 80, running)
+        running.kill()
+        self.end(running, -signal.SIGKILL)
+        self.wait_for(lambda: program.nnmpi("it.yaml", "--set", "train.epochs=0", folder=self.folder).code != 10)
+        sets = ("checkpoint.every_epochs=7", f"train.epochs={self.steps()[-1] // 2 + 10}")
+        again = [word for value in sets for word in ("--set", value)]
+        self.assertIn("continued at epoch", self.run_ok("it.yaml", *again, ranks=3).out)
+        self.assertEqual(self.digest(), self.undisturbed(*sets))
+        mine, other = ((self.folder / f"runs/{run}/metrics.csv").read_text().splitlines() for run in ("it", "other"))
+        self.assertEqual([line.rsplit(",", 1)[0] for line in mine], [line.rsplit(",", 1)[0] for line in other])
+
+
+if __name__ == "__main__":
+    unittest.main()
