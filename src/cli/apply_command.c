@@ -82,6 +82,7 @@ static nn_status describe_classes(const nn_trained *trained, size_t count, const
   nn_text_add(out, "class %d", (int)class);
   if (names != NULL) nn_text_add(out, " (%s)", names[class]);
   if (!isnan(probability)) nn_text_add(out, ", probability %.9g", (double)probability);
+  if (count == 1 && isnan(probability)) nn_text_add(out, ", output %.9g", (double)answers[0]);
   nn_text_add(out, "\n");
   if (count == 1) return nn_text_status(out); /* one output tells two classes apart: all is said */
   void *memory = NULL;

@@ -167,8 +167,9 @@ static void print_result(nn_log *log, const nn_train_result *result) {
                 "starts over)",
                 result->run_folder, (unsigned long long)result->epochs, result->epochs == 1 ? "" : "s");
   else
-    nn_log_info(log, "%s after %llu epoch%s, %llu steps", result->stopped_early ? "stopped early" : "finished",
-                (unsigned long long)result->epochs, result->epochs == 1 ? "" : "s", (unsigned long long)result->steps);
+    nn_log_info(log, "%s after %llu epoch%s, %llu step%s", result->stopped_early ? "stopped early" : "finished",
+                (unsigned long long)result->epochs, result->epochs == 1 ? "" : "s", (unsigned long long)result->steps,
+                result->steps == 1 ? "" : "s");
   if (!isnan(result->test.loss)) {
     nn__metrics_text(&line, "", &result->test);
     if (nn_text_status(&line) == NN_OK) nn_log_info(log, "test:        %s", line.at);

@@ -213,18 +213,19 @@ static void describe(const nn__trainer *t) {
   const nn_shape *in = nn_dataset_shape(t->dataset);
   const nn_target_info *target = nn_dataset_target(t->dataset);
   const char *reduction = nn_comm_size(t->comm) == 1 ? "none" : t->plain_reduction ? "MPI_Allreduce" : "fixed tree";
-  nn_log_info(t->log, "data: %zu train, %zu valid, %zu test samples of %s, %zu %s",
+  nn_log_info(t->log, "data: %zu train, %zu valid, %zu test samples of %s feature%s, %zu %s",
               nn_dataset_count(t->dataset, NN_SET_TRAIN), nn_dataset_count(t->dataset, NN_SET_VALID),
-              nn_dataset_count(t->dataset, NN_SET_TEST), nn_shape_text(in, shape), target->width,
+              nn_dataset_count(t->dataset, NN_SET_TEST), nn_shape_text(in, shape), nn_shape_size(in) == 1 ? "" : "s",
+              target->width,
               target->classes      ? "classes"
-              : target->width == 1 ? "value"
-                                   : "values");
+              : target->width == 1 ? "target value"
+                                   : "target values");
   nn_log_info(t->log, "network: %zu layers, %zu parameters trained", nn_model_layer_count(t->model),
               nn_model_trainable_count(t->model));
-  nn_log_info(t->log,
-              "minibatch: %zu samples, %zu a rank in %d virtual rank%s; %" PRIu64 " steps an epoch; reduction: %s",
-              t->batch, (t->batch + (size_t)nn_comm_size(t->comm) - 1) / (size_t)nn_comm_size(t->comm),
-              t->virtual_ranks, t->virtual_ranks == 1 ? "" : "s", t->steps_per_epoch, reduction);
+  nn_log_info(
+      t->log, "minibatch: %zu samples, %zu a rank in %d virtual rank%s; %" PRIu64 " step%s an epoch; reduction: %s",
+      t->batch, (t->batch + (size_t)nn_comm_size(t->comm) - 1) / (size_t)nn_comm_size(t->comm), t->virtual_ranks,
+      t->virtual_ranks == 1 ? "" : "s", t->steps_per_epoch, t->steps_per_epoch == 1 ? "" : "s", reduction);
 }
 
 nn_status nn__trainer_open(nn__trainer *t) {

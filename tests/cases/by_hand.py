@@ -51,9 +51,9 @@ class Xor(CaseTest):
     def test_class_1_begins_at_output_0(self):
         self.assertIn("acc 1.0000", self.train("xor-by-hand").out)
         self.train("xor-by-hand", "--epochs", 0, "--restart")
-        for x, wanted in [("0,0", 0), ("0,1", 1), ("1,0", 1), ("1,1", 0)]:
+        for x, wanted, output in [("0,0", 0, -0.1), ("0,1", 1, 0.4), ("1,0", 1, 0.4), ("1,1", 0, -0.1)]:
             _, text = self.answer("xor-by-hand", x)
-            self.assertRegex(text, rf"(?m)^class {wanted}\b")
+            self.assert_close(float(re.search(rf"(?m)^class {wanted}, output (\S+)$", text)[1]), output)
         result = self.train("xor-by-hand", "--set", "train.threshold=0.5", "--restart")  # 0.4 is below it
         self.assertIn("acc 0.5000", result.out)
 
