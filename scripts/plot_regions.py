@@ -126,6 +126,7 @@ def main():
     classes, layers = predict(arguments.nnmpi, arguments.checkpoint, points)
     name = first_hidden(arguments.checkpoint)
     draw(arguments, axis, x, y, classes, layers.get(name))
+    print(arguments.output)
 
 
 if __name__ == "__main__":

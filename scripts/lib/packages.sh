@@ -7,9 +7,9 @@ packages_to_build=(gcc libc6-dev make cmake pkg-config git
   "libopenmpi-dev|libmpich-dev" "openmpi-bin|mpich"
   "libhdf5-dev|libhdf5-openmpi-dev|libhdf5-mpich-dev" libyaml-dev zlib1g-dev)
 # shellcheck disable=SC2034
-packages_to_plot=(python3 python3-h5py python3-matplotlib)
+packages_to_plot=(python3 python3-h5py python3-matplotlib python3-yaml)
 # shellcheck disable=SC2034
-packages_to_test=(libcmocka-dev python3 python3-h5py python3-matplotlib python3-yaml "dataset-fashion-mnist?")
+packages_to_test=(libcmocka-dev "${packages_to_plot[@]}" "dataset-fashion-mnist?")
 # shellcheck disable=SC2034
 packages_to_test_all=(shellcheck "clang-format-14?")
 
