@@ -1,90 +1,136 @@
 #!/usr/bin/env python3
-"""What the same bits on any number of ranks cost: ratios of seconds per epoch, both sides taken in turn in one run.
+"""What the same bits on any number of ranks and threads cost, as one table of ratios; both sides are taken in turn in one run.
 
-    scripts/bench/same_bits.py [--build build] [--rounds 5] [--epochs 4] [--ranks 2,4] [--large]
+    scripts/bench/same_bits.py [--build build] [--rounds 7] [--epochs 4] [--ranks 2,4]
 
 pieces     one rank, one thread: 8 virtual ranks against 1, with 8 and with 64 rows in each piece
 reduction  N ranks, V = N, 64 rows each: the fixed tree against MPI_Allreduce; only for N up to the cores there are
            (on two ranks with one piece each, the tree's bits are MPI_Allreduce's own, and that is what is used)
+products   threads that never change a bit against oneDNN's own threading, on all cores (where bench_gemm was built)
 
-The networks are 784-256-128-64-10 and, with --large, 784-2048-2048-10, on random bytes. A round trains both sides; its ratio is
-that of their fastest epochs, printed with the load of the machine. At the end: the median of the rounds, the lowest, the highest.
+The networks are 784-256-128-64-10 and 784-2048-2048-10, on random bytes. A round trains both sides, one after the other, in turns which
+goes first; its ratio is that of their fastest epochs. The table has the median of the rounds, the lowest and the highest.
 """
 import argparse
-import csv
+import dataclasses
 import os
-import shlex
+import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
-import h5py
-import numpy
+import bench
+from bench import CORES, Data, Failure, Work, markdown, run_quietly
 
-parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-parser.add_argument("--build", default="build")
-parser.add_argument("--rounds", type=int, default=5)
-parser.add_argument("--epochs", type=int, default=4)
-parser.add_argument("--ranks", default="2,4")
-parser.add_argument("--large", action="store_true")
-parser.add_argument("--mpirun", default=os.environ.get("NNMPI_MPIRUN", "mpirun --bind-to none"))
-options = parser.parse_args()
-
-CONFIG = """
-data: {{file: {data}, scale: 255}}
-model: {{hidden: {hidden}}}
-train: {{loss: cross_entropy, epochs: {epochs}, batch_size: {batch}, optimizer: {{name: sgd, lr: 0.01}}}}
-parallel: {{threads: 1, virtual_ranks: {virtual}, reduction: {reduction}}}
-checkpoint: {{every_epochs: 0, best: false}}
-run: {{name: run, folder: {folder}}}
-"""
-NETWORKS = {"784-256-128-64-10": "[256, 128, 64]"}
-if options.large:
-    NETWORKS["784-2048-2048-10"] = "[2048, 2048]"
+NETWORKS = [Work("784-256-128-64-10", (256, 128, 64), 64, 16384, 4), Work("784-2048-2048-10", (2048, 2048), 64, 2048, 4)]
 
 
-def fastest_epoch(folder, ranks, **settings):
-    """Seconds; the first epoch does not count."""
-    config = folder / "run.yaml"
-    config.write_text(CONFIG.format(data=folder / "data.h5", folder=folder, epochs=options.epochs + 1, **settings))
-    launcher = shlex.split(options.mpirun) + ["-np", str(ranks)] if ranks > 1 else []
-    command = [*launcher, f"{options.build}/nnmpi", str(config), "--quiet", "--restart"]
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-    if subprocess.run(command, env=environment, check=False).returncode != 0:
-        sys.exit(f"failed: {shlex.join(command)}")
-    with open(folder / "run/metrics.csv", encoding="utf-8") as file:
-        return min(float(row["seconds"]) for row in list(csv.DictReader(file))[1:])
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0], epilog="\n".join(__doc__.split("\n")[1:]),
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--ranks", default="2,4")
+    parser.add_argument("--quick", action="store_true", help="few samples, one round: does it work?")
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds = options.epochs = 1
+    return options
 
 
-def compare(what, folder, ranks, this, other):
+def settings(virtual, reduction):
+    return (f"parallel: {{threads: 1, virtual_ranks: {virtual}, reduction: {reduction}}}\n"
+            "checkpoint: {every_epochs: 0, best: false}")
+
+
+def compare(options, data, ranks, sides):
+    """Ratio of the first side's seconds to the second's, round by round. A side is (work, what is set)."""
     ratios = []
     for number in range(options.rounds):
-        mine, theirs = fastest_epoch(folder, ranks, **this), fastest_epoch(folder, ranks, **other)
-        ratios.append(mine / theirs)
-        print(f"  round {number + 1}: {mine:.4f} s / {theirs:.4f} s = {ratios[-1]:.3f}   load {os.getloadavg()[0]:.1f}",
+        seconds = {}
+        for side in (0, 1) if number % 2 == 0 else (1, 0):
+            work, more = sides[side]
+            seconds[side] = min(bench.train(data, work, ranks, 1, more)[0])
+        ratios.append(seconds[0] / seconds[1])
+        print(f"  round {number + 1}: {seconds[0]:.4f} s / {seconds[1]:.4f} s = {ratios[-1]:.3f}   load {os.getloadavg()[0]:.1f}",
               flush=True)
-    print(f"{what}: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})", flush=True)
+    return ratios
 
 
-with tempfile.TemporaryDirectory(prefix="nnmpi-bench-") as temporary:
-    place = Path(temporary)
-    random = numpy.random.default_rng(1)
-    with h5py.File(place / "data.h5", "w") as file:
-        file["train/x"] = random.integers(0, 256, (16384, 784), dtype="u1")
-        file["train/y"] = random.integers(0, 10, 16384, dtype="u1")
-    cores = len(os.sched_getaffinity(0))
-    print(f"{cores} cores, load {os.getloadavg()[0]:.1f}")
-    for network, hidden in NETWORKS.items():
-        for rows in (8, 64):
-            common = {"hidden": hidden, "batch": 8 * rows, "reduction": "auto"}
-            compare(f"{network}, 1 rank, 8 pieces of {rows} rows against 1 of {8 * rows}", place, 1,
-                    {**common, "virtual": 8}, {**common, "virtual": 1})
-        for count in map(int, options.ranks.split(",")):
-            if count > cores:
-                print(f"{network}, {count} ranks: left out, there are only {cores} cores")
+def pieces(options, data, work, rows):
+    def side(virtual, batch):
+        return dataclasses.replace(work, batch=batch), settings(virtual, "auto")
+
+    return compare(options, data, 1, [side(8, rows), side(1, 8 * rows)])
+
+
+def reduction(options, data, work, ranks):
+    return compare(options, data, ranks, [(work, settings(ranks, name)) for name in ("tree", "allreduce")])
+
+
+def record(rows, what, network, ratios, command):
+    print(f"{what}, {network}: {statistics.median(ratios):.3f}", flush=True)
+    rows.append([what, network, f"{statistics.median(ratios):.3f}", f"{min(ratios):.3f} to {max(ratios):.3f}", f"`{command}`"])
+
+
+def trainings(options, data, rows):
+    for work in NETWORKS:
+        work = dataclasses.replace(work, epochs=options.epochs)
+        if options.quick:
+            work = dataclasses.replace(work, samples=1024)
+        for count in (8, 64) if work.hidden == NETWORKS[0].hidden else ():
+            record(rows, f"time an epoch: 8 pieces of {count} rows against one of {8 * count}, 1 rank", work.title,
+                   pieces(options, data, work, count), "nnmpi … --set parallel.virtual_ranks=8, =1")
+        for ranks in map(int, options.ranks.split(",")):
+            if ranks > len(CORES):
+                print(f"{work.title}, {ranks} ranks: left out, there are only {len(CORES)} cores", flush=True)
                 continue
-            common = {"hidden": hidden, "batch": 64 * count, "virtual": count}
-            compare(f"{network}, {count} ranks, tree against MPI_Allreduce", place, count,
-                    {**common, "reduction": "tree"}, {**common, "reduction": "allreduce"})
+            record(rows, f"time an epoch: tree against MPI_Allreduce, {ranks} ranks", work.title,
+                   reduction(options, data, work, ranks), f"mpirun -np {ranks} nnmpi … --set parallel.reduction=tree, =allreduce")
+
+
+def measured(program, options, which):
+    """Lines of bench_gemm on all cores: what, m, n, k, our GF/s, oneDNN's."""
+    for line in run_quietly([program, "1" if options.quick else "5", which]).splitlines():
+        words = line.replace("|", " ").split()
+        if len(words) == 9 and words[4] == str(len(CORES)):
+            yield words[0], *map(int, words[1:4]), float(words[5]), float(words[7])
+
+
+def products(options, rows):
+    """Speed of nn_gemm() to that of dnnl_sgemm(), both on all cores; the best of five turns, round by round."""
+    program = pathlib.Path(options.build) / "scripts/bench/bench_gemm"
+    if not program.exists():
+        print("products: left out, bench_gemm was not built (oneDNN)", flush=True)
+        return
+    large, small = [], []
+    for _ in range(options.rounds):
+        large += [ours / theirs for what, m, n, k, ours, theirs in measured(program, options, "large")
+                  if what == "forward" and (m, n, k) == (512, 4096, 4096)]
+        seconds = [0.0, 0.0]  # of all products of a step with 64 rows
+        for what, m, n, k, ours, theirs in measured(program, options, "small"):
+            if (k if what == "weights" else m) == 64 and 512 not in (m, n, k):
+                seconds[0] += m * n * k / ours
+                seconds[1] += m * n * k / theirs
+        small.append(seconds[1] / seconds[0])
+    record(rows, f"speed of a product against oneDNN's threads, {len(CORES)} cores", "512×4096×4096", large, "bench_gemm 5 large")
+    record(rows, f"speed of a step's products against oneDNN's threads, {len(CORES)} cores", "784-256-128-64-10, 64 rows", small,
+           "bench_gemm 5 small")
+
+
+def main():
+    options = arguments()
+    print(bench.machine(), flush=True)
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="nnmpi-bench-") as folder:
+        trainings(options, Data(folder, options.build), rows)
+    products(options, rows)
+    print("\n" + markdown(["figure", "network", "median", "lowest to highest", "command"], rows))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (Failure, OSError) as failure:
+        sys.exit(f"same_bits: {failure}")
