@@ -8,7 +8,8 @@
 #     --no-install  use what is there
 #     -L LABEL      only tests with this label: unit, mpi, bad-input, cases, same-bits, survive, slurm, house, long
 #
-# NNMPI_MNIST_DIR may name a folder with the four MNIST files (train-images-idx3-ubyte.gz …) for the tests that use them.
+# NNMPI_MNIST_DIR may name a folder with the four MNIST files (train-images-idx3-ubyte.gz …) for the tests that use them;
+# NNMPI_TORCH_PYTHON a Python with PyTorch and h5py for docs/from-pytorch.md, if it is not the first in PATH.
 # Ends with a line of counts; the exit code is 0 only if nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
