@@ -100,9 +100,21 @@ class Softmax(CaseTest):
         self.assert_close(layers["u"], [15, 0])
         table = {int(k): float(v) for k, v in re.findall(r"(?m)^ +(\d)  (\S+)$", text)}
         self.assert_close([table[0], table[1]], [0.9999996940977731, 3.059022269256247e-07])
-        for row, o1 in [("2,0", 0.5), ("0,0", 0.119202922), ("4,0", 0.952574127)]:
-            _, text = self.answer("relu-before-softmax", row)
+        for row, total, o1 in [("2,0", 1, 0.5), ("0,0", 0, 0.119202922), ("4,0", 3, 0.952574127)]:
+            layers, text = self.answer("relu-before-softmax", row)
+            self.assertEqual(layers["h"].sum(), total)
             self.assert_close(float(re.search(r"(?m)^ +0  (\S+)$", text)[1]), o1)
+
+    def test_all_hidden_units_are_silent_in_a_square_of_area_4(self):
+        self.train("relu-before-softmax")
+        at = (numpy.arange(80) + 0.5) / 20 - 2  # middles of squares of 1/20 x 1/20, from -2 to 2
+        with h5py.File(self.folder / "grid.h5", "w") as file:
+            file["test/x"] = numpy.stack(numpy.meshgrid(at, at), -1).reshape(-1, 2).astype(numpy.float32)
+        self.run_ok("predict", self.checkpoint("relu-before-softmax", 0), "grid.h5", "-o", "out.h5", "--activations")
+        with h5py.File(self.folder / "out.h5") as file:
+            silent = numpy.all(file["activations/hidden"][()] < 0, axis=1).reshape(80, 80)
+        self.assertEqual(silent.sum() / 20**2, 4)
+        self.assertTrue(silent[20:60, 20:60].all(), "from -1 to 1 in both inputs")
 
     def test_temperature(self):
         step, = self.trace("softmax-temperature", 1)
@@ -134,6 +146,69 @@ class Activations(CaseTest):
         step, = self.trace("step-approximator", 1, "--epochs", 1, "--set", "data.inline.y=[[1.0], [1.0], [1.0]]")
         self.assert_close(step["s: dL/da"], A([[-1, 1], [1, -1], [-1, 1]]) * 4 / 3)
         self.assert_close(step["dW shift.weight"], [[0], [0]])
+
+
+class Lstm(CaseTest):
+    """One unit, given weights: the states, and a step through time and back in float64."""
+
+    X = A([[0, 0, 1, 1, 1, 0], [1, 1, 0, 1, 1, 0]], float)
+    Y = A([[0, 0, 1, -1, 1, 0], [1, -1, 0, 1, -1, 0]], float)
+    W, U, B = A([100., 0, 50, 100]), A([0., 0, -100, 0]), A([100., -100, 0, 0])  # gates i, f, g, o
+    STATES = [[0, 0, .761594156, -.761594156, .761594156, -.380797078],
+              [.761594156, -.761594156, .380797078, .761594156, -.761594156]]
+    ROUNDED = [[0, 0, 1, -1, 1, 0], [1, -1, 0, 1, -1]]
+
+    def through_time(self):
+        """States [samples, time] and d(mean half_sse) / d(input weight, state weight, bias) of each gate."""
+        h = c = numpy.zeros(2)
+        kept = []
+        for x in self.X.T:
+            z = numpy.outer(x, self.W) + numpy.outer(h, self.U) + self.B
+            i, f, o = sigmoid(z[:, 0]), sigmoid(z[:, 1]), sigmoid(z[:, 3])
+            g = numpy.tanh(z[:, 2])
+            before, c_before, c = h, c, f * c + i * g
+            h = o * numpy.tanh(c)
+            kept.append((x, before, c_before, c, i, f, g, o, h))
+        states = A([step[-1] for step in kept]).T
+        dw, du, db = numpy.zeros(4), numpy.zeros(4), numpy.zeros(4)
+        dh, dc = numpy.zeros(2), numpy.zeros(2)
+        for t in reversed(range(6)):
+            x, before, c_before, c, i, f, g, o, h = kept[t]
+            dh = dh + (h - self.Y[:, t]) / 2  # mean over two samples
+            tanh_c = numpy.tanh(c)
+            dc = dc + dh * o * (1 - tanh_c**2)
+            dz = A([dc * g * i * (1 - i), dc * c_before * f * (1 - f), dc * i * (1 - g**2), dh * tanh_c * o * (1 - o)])
+            dw, du, db = dw + dz @ x, du + dz @ before, db + dz.sum(1)
+            dh, dc = self.U @ dz, dc * f
+        return states, dw, du, db
+
+    def test_states_of_both_sequences(self):
+        self.train("lstm-by-hand")
+        for row, wanted, rounded in zip(["0,0,1,1,1,0", "1,1,0,1,1,0"], self.STATES, self.ROUNDED):
+            layers, text = self.answer("lstm-by-hand", row)
+            self.assert_close(layers["h"][:len(wanted)], wanted)
+            self.assertEqual(numpy.round(layers["h"][:len(wanted)] + 0.0).tolist(), rounded)
+            outputs = [float(value) for value in re.findall(r"(?m)^output \d: (\S+)$", text)]
+            self.assert_close(outputs, layers["h"])
+
+    def test_a_step_through_time_and_back(self):
+        step, = self.trace("lstm-by-hand", 1, "--epochs", 1)
+        states, dw, du, db = self.through_time()
+        self.assert_close(states[0], self.STATES[0])
+        self.assert_close(step["h: a"].reshape(2, 6), states, "states")
+        self.assert_close(step["h: dL/da"].reshape(2, 6), (states - self.Y) / 2, "gradient of the states")
+        self.assert_close(step["mean loss"], ((states - self.Y) ** 2).sum() / 4)
+        self.assertGreater(numpy.abs(du).max(), 0.02)
+        for key, wanted, before in [("weight_ih_l0", dw, self.W), ("weight_hh_l0", du, self.U), ("bias_ih_l0", db, self.B),
+                                    ("bias_hh_l0", db, 0 * self.B)]:
+            d, letter = ("db", "b") if key.startswith("bias") else ("dW", "W")
+            self.assert_close(self.held(step[f"{d} h.{key}"].ravel()), self.held(wanted), key)
+            self.assert_close(self.held(step[f"{letter} h.{key}"].ravel()), self.held(before - .1 * wanted), f"new {key}")
+
+    @staticmethod
+    def held(values):
+        """Gradients of gates that are all but shut: a float32 near 1 holds no distance from 1 below 2^-25."""
+        return numpy.where(numpy.abs(values) < 2**-25, 0, values)
 
 
 class Regression(CaseTest):
