@@ -92,6 +92,8 @@ typedef struct nn_text {
 } nn_text;
 
 void nn_text_add(nn_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** "1 layer, 2 layers": what goes behind the noun, for a format's %s. */
+#define NN_PLURAL(count) ((count) == 1 ? "" : "s")
 void nn_text_add_bytes(nn_text *text, const char *bytes, size_t count);
 nn_status nn_text_status(const nn_text *text);
 void nn_text_clear(nn_text *text); /**< frees; `*text` is `{0}` again */

@@ -7,7 +7,7 @@
 
 /* "1 step", "2 steps". */
 static void add_count(nn_text *out, uint64_t count, const char *what) {
-  nn_text_add(out, "%" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
+  nn_text_add(out, "%" PRIu64 " %s%s", count, what, NN_PLURAL(count));
 }
 
 static void add_progress(const nn_checkpoint *c, const nn_trained *trained, nn_text *out) {
@@ -81,7 +81,7 @@ static nn_status add_state(nn_checkpoint *c, nn_text *out) {
   bool found = false;
   NN_TRY(nn_checkpoint_digest(c, &digests));
   NN_TRY(nn_h5_attribute_text(c->file, "optimizer", "name", &optimizer, &found));
-  nn_text_add(out, "  parts      %d virtual rank%s\n", c->virtual_ranks, c->virtual_ranks == 1 ? "" : "s");
+  nn_text_add(out, "  parts      %d virtual rank%s\n", c->virtual_ranks, NN_PLURAL(c->virtual_ranks));
   nn_text_add(out, "  written    ");
   add_software(c->file, "nnmpi", "by nnmpi ", out);
   add_software(c->file, "commit", " (", out);

@@ -75,7 +75,7 @@ static nn_status add_group(nn_h5_file *file, const char *group, const char *what
   if (!nn_h5_has(file, group)) return NN_OK;
   NN_TRY(nn_h5_each(file, group, note_column, &all));
   put_in_order(&all);
-  nn_text_add(out, "\n%" PRIu64 " %s%s%s\n", all.rows, what, all.rows == 1 ? "" : "s",
+  nn_text_add(out, "\n%" PRIu64 " %s%s%s\n", all.rows, what, NN_PLURAL(all.rows),
               all.rows > ROWS_SHOWN ? ", the last ones:" : "");
   if (all.rows == 0) return NN_OK;
   nn_text_add(out, "  ");

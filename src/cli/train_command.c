@@ -165,11 +165,11 @@ static void print_result(nn_log *log, const nn_train_result *result) {
     nn_log_info(log,
                 "%s is finished after %llu epoch%s: nothing to do (a higher train.epochs continues it, --restart "
                 "starts over)",
-                result->run_folder, (unsigned long long)result->epochs, result->epochs == 1 ? "" : "s");
+                result->run_folder, (unsigned long long)result->epochs, NN_PLURAL(result->epochs));
   else
     nn_log_info(log, "%s after %llu epoch%s, %llu step%s", result->stopped_early ? "stopped early" : "finished",
-                (unsigned long long)result->epochs, result->epochs == 1 ? "" : "s", (unsigned long long)result->steps,
-                result->steps == 1 ? "" : "s");
+                (unsigned long long)result->epochs, NN_PLURAL(result->epochs), (unsigned long long)result->steps,
+                NN_PLURAL(result->steps));
   if (!isnan(result->test.loss)) {
     nn__metrics_text(&line, "", &result->test);
     if (nn_text_status(&line) == NN_OK) nn_log_info(log, "test:        %s", line.at);

@@ -51,7 +51,7 @@ static nn_status draw(const nn_import_csv_options *o, const nn__csv_table *t, co
   for (size_t i = 0; i < t->rows; i++) d->rows[NN_SET_TRAIN][i] = (uint32_t)i;
   const size_t needed = 1u + (o->test_fraction > 0) + (o->valid_fraction > 0);
   if (t->rows < needed)
-    return NN_FAIL(NN_ERR_DATA, "%s: has %zu row%s: too few for %zu sets", o->file, t->rows, t->rows == 1 ? "" : "s",
+    return NN_FAIL(NN_ERR_DATA, "%s: has %zu row%s: too few for %zu sets", o->file, t->rows, NN_PLURAL(t->rows),
                    needed);
   size_t test = o->test_fraction > 0 ? nn__split_size(o->test_fraction, t->rows) : 0;
   if (test + needed - 1 > t->rows) test = t->rows - needed + 1;

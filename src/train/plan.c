@@ -16,8 +16,8 @@ static void add_batches(const nn__trainer *t, int ranks, nn_text *out) {
   nn_text_add(out, "  %zu training samples, minibatches of %zu: %" PRIu64 " step%s an epoch, %" PRIu64 " in all",
               samples, t->batch, t->steps_per_epoch, t->steps_per_epoch == 1 ? "" : "s", t->total_steps);
   if (last != t->batch) nn_text_add(out, "; the last of an epoch has %zu", last);
-  nn_text_add(out, "\n  %d rank%s, %d virtual rank%s: ", ranks, ranks == 1 ? "" : "s", t->virtual_ranks,
-              t->virtual_ranks == 1 ? "" : "s");
+  nn_text_add(out, "\n  %d rank%s, %d virtual rank%s: ", ranks, NN_PLURAL(ranks), t->virtual_ranks,
+              NN_PLURAL(t->virtual_ranks));
   if (low == high)
     nn_text_add(out, "%zu samples a rank and step\n", low);
   else
@@ -42,7 +42,7 @@ static void add_memory(const nn__trainer *t, int ranks, int ranks_per_node, nn_t
   add_bytes(out, "rank 0 more: history, saving", root);
   add_bytes(out, "data, one copy shared by its ranks", m.data_shared);
   add_bytes(out, "rank 0, with the data of its node", rank + root + m.data_shared);
-  nn_text_add(out, "Memory of a node with %d rank%s\n", ranks_per_node, ranks_per_node == 1 ? "" : "s");
+  nn_text_add(out, "Memory of a node with %d rank%s\n", ranks_per_node, NN_PLURAL(ranks_per_node));
   add_bytes(out, "a node", m.data_shared + rank * (size_t)ranks_per_node + root);
 }
 

@@ -80,7 +80,7 @@ bool nn__trace_on(const nn__trainer *t) {
 void nn__trace_begin(nn__trainer *t, uint64_t epoch) {
   if (!nn__trace_on(t)) return;
   nn_text_add(&t->trace->text, "step %" PRIu64 " (epoch %" PRIu64 "): %zu sample%s, learning rate %.7g\n",
-              t->progress.step + 1, epoch + 1, t->step.samples, t->step.samples == 1 ? "" : "s", t->step.lr);
+              t->progress.step + 1, epoch + 1, t->step.samples, NN_PLURAL(t->step.samples), t->step.lr);
 }
 
 /* "hidden (dense): z" */
