@@ -102,7 +102,7 @@ static void networks_that_do_not_fit_say_which_layer_and_why(void **state) {
   EXPECT_REFUSED(&n, vector_of(4), 3, "line 10", "layers.0 (dense)", "needs `units` here");
   net_start(&n);
   net_add(&n, "relu");
-  EXPECT_REFUSED(&n, vector_of(4), 3, "puts out 4 values, the data has 3");
+  EXPECT_REFUSED(&n, vector_of(4), 3, "no layer has parameters", "dense");
   net_start(&n);
   net_dense(&n, 1 << 30, NULL);
   net_dense(&n, 1 << 30, NULL);

@@ -47,6 +47,8 @@ static const bad_case cases[] = {
      "parallel: {virtual_ranks: 4}", NULL, NN_ERR_CONFIG, "batch_size", NULL},
     {"outputs that do not fit", NONE, "layers: [{dense: {units: 2}}]", NULL, NULL, NULL, NN_ERR_CONFIG, "3", NULL},
     {"a loss for labels with values", NONE, NULL, NULL, NULL, NULL, NN_ERR_CONFIG, "cross_entropy", ", target: value"},
+    {"an activation that the loss has built in", NONE, "layers: [dense, softmax]", NULL, NULL, NULL, NN_ERR_CONFIG,
+     "layers.1 (softmax)", NULL},
     {"top-k beyond the outputs", NONE, NULL, "loss: cross_entropy, top_k: 4, epochs: 1, batch_size: 10, optimizer: sgd",
      NULL, NULL, NN_ERR_CONFIG, "top_k", NULL},
     {"freezing nothing", NONE, "hidden: [4], freeze: [fc9]", NULL, NULL, NULL, NN_ERR_CONFIG, "fc9", NULL},

@@ -106,7 +106,8 @@ const nn_init_ops *nn_init_find(const char *name); /**< NULL if there is none */
 typedef struct nn_loss_ops {
   nn_schema schema; /**< every options struct begins with nn_loss_options */
   bool takes_labels, takes_values;
-  bool one_for_two; /**< tells two classes apart by one output, unless the network has two */
+  const char *includes; /**< the activation that the loss begins with: a network must not end with it too. NULL: none */
+  bool one_for_two;     /**< tells two classes apart by one output, unless the network has two */
   /** Check options against the outputs; NULL: only what nn_loss_check() does for all. */
   nn_status (*check)(const void *options, const nn_target_info *target, size_t width);
   void (*compute)(const void *options, const nn_team *team, size_t rows, size_t width, const float *y,

@@ -20,6 +20,8 @@ void nn_model_destroy(nn_model **model);
 size_t nn_model_layer_count(const nn_model *model);
 const nn_layer *nn_model_layer(const nn_model *model, size_t index);
 const char *nn_model_layer_name(const nn_model *model, size_t index);
+/** Put "model: line 12: layer fc1 (dense): " in front of this thread's error message. */
+void nn_model_error_prefix(const nn_model *model, size_t index);
 size_t nn_model_outputs(const nn_model *model);     /**< width of the last layer */
 size_t nn_model_param_count(const nn_model *model); /**< floats of the arena, padding between tensors included (offsets
                                                        are multiples of 16, padding stays 0) */

@@ -36,8 +36,7 @@ static nn_status parse_row(const char *typed, size_t expected, float **out) {
   size_t count = 1;
   for (const char *at = typed; *at != '\0'; at++) count += *at == ',';
   if (count != expected)
-    return NN_FAIL(NN_ERR_USAGE, "--row has %zu value%s, but the network takes %zu", count, count == 1 ? "" : "s",
-                   expected);
+    return NN_FAIL(NN_ERR_USAGE, "--row has %zu value%s, but the network takes %zu", count, NN_PLURAL(count), expected);
   void *memory = NULL;
   NN_TRY(nn_alloc(count, sizeof(float), "the row", &memory));
   float *row = memory;
@@ -54,6 +53,11 @@ static nn_status parse_row(const char *typed, size_t expected, float **out) {
       return NN_FAIL(NN_ERR_USAGE, "--row: value %zu, '%s', is not a number", i + 1, word);
     }
     row[i] = (float)value;
+    if (isinf(row[i])) {
+      nn_free(memory);
+      return NN_FAIL(NN_ERR_USAGE, "--row: value %zu, '%s', is beyond float32, whose numbers end at 3.4e38", i + 1,
+                     word);
+    }
     typed += *typed == ',';
   }
   *out = row;

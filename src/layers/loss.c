@@ -44,13 +44,29 @@ nn_status nn_loss_check(const nn_choice *loss, const nn_target_info *target, siz
   if (target->classes ? !ops->takes_labels : !ops->takes_values) {
     nn_text others = {0};
     list_losses(target->classes, &others);
+    const char *named = others.at != NULL ? others.at : "the others";
     const nn_status status =
-        NN_FAIL(NN_ERR_CONFIG, "train.loss: %s needs %s, but the targets are %s: use one of %s, or set data.target",
-                ops->schema.name, target->classes ? "values" : "class labels",
-                target->classes ? "class labels" : "values", others.at != NULL ? others.at : "the others");
+        target->classes
+            ? NN_FAIL(NN_ERR_CONFIG,
+                      "train.loss: %s needs values, but the targets are class labels: use one of %s, or set "
+                      "data.target: value",
+                      ops->schema.name, named)
+        : target->width == 1
+            ? NN_FAIL(NN_ERR_CONFIG,
+                      "train.loss: %s needs class labels, but the targets are values: use one of %s, or set "
+                      "data.target: class",
+                      ops->schema.name, named)
+            : NN_FAIL(NN_ERR_CONFIG,
+                      "train.loss: %s needs a class label for each sample, but the data has %zu values for each: "
+                      "give the position of the 1 where they are one-hot (numpy: y.argmax(axis=1)), or use one of %s",
+                      ops->schema.name, target->width, named);
     nn_text_clear(&others);
     return status;
   }
+  if (target->classes && target->width == 1)
+    return NN_FAIL(NN_ERR_CONFIG,
+                   "all labels are 0: one class alone leaves nothing to learn; numbers that are no classes "
+                   "are read as such with data.target: value");
   if (ops->check != NULL) return ops->check(loss->options, target, width);
   return nn__loss_check_width(ops->schema.name, target, width, true);
 }
@@ -64,7 +80,7 @@ nn_status nn__loss_check_width(const char *name, const nn_target_info *target, s
                    "apart by one output",
                    target->width, name);
   }
-  return NN_FAIL(NN_ERR_CONFIG, "the network puts out %zu value%s, the data has %zu %s%s", width, width == 1 ? "" : "s",
+  return NN_FAIL(NN_ERR_CONFIG, "the network puts out %zu value%s, the data has %zu %s%s", width, NN_PLURAL(width),
                  target->width, target->classes ? "class" : "target value",
                  target->width == 1 ? (target->classes ? "" : " a sample") : (target->classes ? "es" : "s a sample"));
 }

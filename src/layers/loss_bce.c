@@ -62,5 +62,6 @@ const nn_loss_ops nn__loss_bce_with_logits_ops = {
     .takes_labels = true,
     .takes_values = true,
     .one_for_two = true,
+    .includes = "sigmoid",
     .compute = bce_compute,
 };

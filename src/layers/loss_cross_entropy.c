@@ -82,6 +82,7 @@ const nn_loss_ops nn__loss_cross_entropy_ops = {
                .size = sizeof(cross_entropy_options),
                .keys = cross_entropy_keys},
     .takes_labels = true,
+    .includes = "softmax",
     .check = cross_entropy_check,
     .compute = cross_entropy_compute,
 };

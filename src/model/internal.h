@@ -42,7 +42,4 @@ nn_status nn__model_check_init(const nn_model *model, size_t layer);
 /** Mark what config->freeze names; fails where a name matches nothing. */
 nn_status nn__model_freeze(nn_model *model);
 
-/** Put "model: line 12: layer fc1 (dense): " in front of the message. */
-void nn__model_error_prefix(const nn_model *model, size_t layer);
-
 #endif

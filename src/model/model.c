@@ -14,6 +14,9 @@ static size_t last_with_params(const nn_model *model) {
 
 static nn_status create_layers(nn_model *model, size_t outputs) {
   const size_t last = last_with_params(model);
+  if (last == model->layer_count)
+    return NN_FAIL(NN_ERR_CONFIG, "model: no layer has parameters, so that there is nothing to train: add a layer such "
+                                  "as dense (a last `dense` has as many outputs as the data asks for)");
   const nn_shape *in = &model->in;
   for (size_t i = 0; i < model->layer_count; i++) {
     nn__model_layer *at = &model->layers[i];
@@ -21,7 +24,7 @@ static nn_status create_layers(nn_model *model, size_t outputs) {
     nn_status status = ops->create(at->choice->options, in, i == last ? outputs : 0, &at->layer);
     if (status == NN_OK) status = nn__model_check_init(model, i);
     if (status != NN_OK) {
-      nn__model_error_prefix(model, i);
+      nn_model_error_prefix(model, i);
       return status;
     }
     at->layer->index = i;
@@ -37,8 +40,8 @@ static nn_status check_width(const nn_model *model, size_t outputs) {
   (void)NN_FAIL(NN_ERR_CONFIG,
                 "the network puts out %zu value%s, the data has %zu (classes, or target values a "
                 "sample): write `units: auto` in the last dense layer",
-                width, width == 1 ? "" : "s", outputs);
-  nn__model_error_prefix(model, model->layer_count - 1);
+                width, NN_PLURAL(width), outputs);
+  nn_model_error_prefix(model, model->layer_count - 1);
   return NN_ERR_CONFIG;
 }
 

@@ -61,7 +61,7 @@ done:
 
 /* ---- names ------------------------------------------------------------------------------------ */
 
-void nn__model_error_prefix(const nn_model *model, size_t layer) {
+void nn_model_error_prefix(const nn_model *model, size_t layer) {
   const nn__model_layer *at = &model->layers[layer];
   char line[32] = "";
   if (at->choice->line > 0) snprintf(line, sizeof line, "line %d: ", at->choice->line);
@@ -86,14 +86,14 @@ nn_status nn__model_name_layers(nn_model *model) {
       NN_TRY(nn_string_copy(given, &model->layers[i].name));
       if (!is_name(given)) {
         (void)NN_FAIL(NN_ERR_CONFIG, "a name has 1 to 63 letters, digits, `_`, `-` or `.`");
-        nn__model_error_prefix(model, i);
+        nn_model_error_prefix(model, i);
         return NN_ERR_CONFIG;
       }
     }
     for (size_t j = 0; j < i; j++) {
       if (strcmp(model->layers[i].name, model->layers[j].name) != 0) continue;
       (void)NN_FAIL(NN_ERR_CONFIG, "layer %zu has that name already: give each its own", j);
-      nn__model_error_prefix(model, i);
+      nn_model_error_prefix(model, i);
       return NN_ERR_CONFIG;
     }
   }

@@ -89,7 +89,9 @@ static nn_status look_at(int file, const char *path, size_t limit, size_t *size)
   struct stat about;
   if (fstat(file, &about) != 0) return NN_FAIL(NN_ERR_IO, "%s: cannot be looked at: %s", path, strerror(errno));
   if (!S_ISREG(about.st_mode))
-    return NN_FAIL(NN_ERR_IO, "%s: is %s, not a file", path, S_ISDIR(about.st_mode) ? "a folder" : "a device or pipe");
+    return NN_FAIL(NN_ERR_IO, "%s: is %s", path,
+                   S_ISDIR(about.st_mode) ? "a folder, not a file"
+                                          : "a pipe or device, not a file: write it into a file and give that");
   if ((uintmax_t)about.st_size > limit)
     return NN_FAIL(NN_ERR_IO, "%s: has %s, more than the %s that are accepted here", path,
                    nn_format_bytes((double)about.st_size, have), nn_format_bytes((double)limit, most));

@@ -90,6 +90,7 @@ nn_status nn_evaluate_file(nn_comm *comm, const char *checkpoint, const char *da
                                      .task = &j.task,
                                      .rows = &j.rows};
   NN_TRY_DONE(nn__evaluate(&evaluation, NN_SET_TEST, &metrics));
+  nn_text_add(out, "%-9s %s\n", "dataset", nn_dataset_x_name(j.dataset, NN_SET_TEST));
   nn_text_add(out, "%-9s %zu\n", "samples", nn_dataset_count(j.dataset, NN_SET_TEST));
   add_metric(out, "loss", metrics.loss);
   add_metric(out, "accuracy", metrics.accuracy);
@@ -303,7 +304,8 @@ nn_status nn_predict_file(nn_comm *comm, const char *checkpoint, const char *dat
     status =
         ends_with(output, ".csv") ? write_csv(&j, all, seen, count, output) : write_h5(&j, all, seen, count, output);
   NN_TRY_DONE(nn_comm_agree(comm, status));
-  nn_text_add(out, "%s: predictions for %zu samples\n", output, count);
+  nn_text_add(out, "%s: predictions for %zu sample%s of %s\n", output, count, NN_PLURAL(count),
+              nn_dataset_x_name(j.dataset, NN_SET_TEST));
   status = nn_text_status(out);
 done:
   nn_free(seen);

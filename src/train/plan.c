@@ -14,7 +14,7 @@ static void add_batches(const nn__trainer *t, int ranks, nn_text *out) {
   const size_t low = t->batch / (size_t)ranks, high = (t->batch + (size_t)ranks - 1) / (size_t)ranks;
   nn_text_add(out, "Batches\n");
   nn_text_add(out, "  %zu training samples, minibatches of %zu: %" PRIu64 " step%s an epoch, %" PRIu64 " in all",
-              samples, t->batch, t->steps_per_epoch, t->steps_per_epoch == 1 ? "" : "s", t->total_steps);
+              samples, t->batch, t->steps_per_epoch, NN_PLURAL(t->steps_per_epoch), t->total_steps);
   if (last != t->batch) nn_text_add(out, "; the last of an epoch has %zu", last);
   nn_text_add(out, "\n  %d rank%s, %d virtual rank%s: ", ranks, NN_PLURAL(ranks), t->virtual_ranks,
               NN_PLURAL(t->virtual_ranks));

@@ -7,10 +7,32 @@
 
 /* ---- the network for a data set ------------------------------------------------------------------ */
 
+/* Some losses begin with an activation, which the network must not end with: applied twice it learns badly, and
+ * nothing else would say why. */
+static nn_status check_last_layer(const nn_config *config, const nn_model *model) {
+  const nn_loss_ops *loss = nn_loss_find(config->train.loss.schema->name);
+  const size_t last = nn_model_layer_count(model) - 1;
+  const char *kind = nn_model_layer(model, last)->ops->schema.name;
+  if (loss->includes == NULL || strcmp(loss->includes, kind) != 0) return NN_OK;
+  (void)NN_FAIL(NN_ERR_CONFIG,
+                "%s is part of the loss %s and would be applied twice: remove this layer (predict answers with "
+                "probabilities all the same), or take the loss mse or half_sse",
+                kind, loss->schema.name);
+  nn_model_error_prefix(model, last);
+  return NN_ERR_CONFIG;
+}
+
 nn_status nn__model_for(const nn_config *config, const nn_registry *registry, const nn_dataset *dataset,
                         nn_model **out) {
   const size_t outputs = nn_loss_outputs(&config->train.loss, nn_dataset_target(dataset));
-  return nn_model_create(&config->model, registry, nn_dataset_shape(dataset), outputs, out);
+  nn_model *model = NULL;
+  NN_TRY(nn_model_create(&config->model, registry, nn_dataset_shape(dataset), outputs, &model));
+  const nn_status status = check_last_layer(config, model);
+  if (status == NN_OK)
+    *out = model;
+  else
+    nn_model_destroy(&model);
+  return status;
 }
 
 double nn__flops_per_row(const nn_model *model) {
@@ -126,18 +148,18 @@ static nn_status choose_threads(nn__trainer *t) {
   const double work = nn__flops_per_row(t->model) * (double)t->batch * t->pieces / t->virtual_ranks;
   t->threads = nn__threads(t->config, allowed, sharing, work);
   nn_log_info(t->log, "%d rank%s on %d node%s, %d thread%s each, rank 0 on %s core%s %s (%s), %s", size,
-              size == 1 ? "" : "s", nn_comm_node_count(t->comm), nn_comm_node_count(t->comm) == 1 ? "" : "s",
-              t->threads, t->threads == 1 ? "" : "s", nn_comm_host(t->comm), allowed == 1 ? "" : "s", cores.at,
-              own ? "its own" : "shared", nn_comm_library(t->comm));
+              NN_PLURAL(size), nn_comm_node_count(t->comm), NN_PLURAL(nn_comm_node_count(t->comm)), t->threads,
+              NN_PLURAL(t->threads), nn_comm_host(t->comm), NN_PLURAL(allowed), cores.at, own ? "its own" : "shared",
+              nn_comm_library(t->comm));
   if (t->threads > allowed && sharing == 1)
     nn_log_warn(t->log,
                 "%d threads share %d core%s of rank 0: start mpirun with --bind-to none, or --map-by slot:PE=%d, or "
                 "lower OMP_NUM_THREADS",
-                t->threads, allowed, allowed == 1 ? "" : "s", t->threads);
+                t->threads, allowed, NN_PLURAL(allowed), t->threads);
   else if (t->threads * sharing > allowed)
     nn_log_warn(t->log,
                 "cores are oversubscribed: %d ranks × %d threads on %d core%s of %s; fewer ranks will be faster",
-                node_size, t->threads, allowed, allowed == 1 ? "" : "s", nn_comm_host(t->comm));
+                node_size, t->threads, allowed, NN_PLURAL(allowed), nn_comm_host(t->comm));
 done:
   nn_text_clear(&cores);
   return status;
@@ -208,24 +230,51 @@ static nn_status initialise(nn__trainer *t) {
   return nn_comm_broadcast(t->comm, t->params, t->param_count * sizeof(float));
 }
 
+/* Classes that no training sample has cannot be learned; the first few by name. */
+static nn_status warn_of_absent_classes(const nn__trainer *t) {
+  enum { NAMED = 5 };
+  const nn_target_info *target = nn_dataset_target(t->dataset);
+  if (!target->classes || nn_comm_rank(t->comm) != 0) return NN_OK;
+  void *memory = NULL;
+  size_t absent = 0;
+  nn_text list = {0};
+  NN_TRY(nn_alloc(target->width, sizeof(bool), "the classes that occur", &memory));
+  bool *occurs = memory;
+  for (size_t i = 0; i < nn_dataset_count(t->dataset, NN_SET_TRAIN); i++)
+    occurs[nn_dataset_label(t->dataset, NN_SET_TRAIN, (uint32_t)i)] = true;
+  for (size_t c = 0; c < target->width; c++) {
+    if (occurs[c] || ++absent > NAMED) continue;
+    nn_text_add(&list, "%s%zu", absent > 1 ? ", " : "", c);
+    if (target->names != NULL) nn_text_add(&list, " (%s)", target->names[c]);
+  }
+  const nn_status status = nn_text_status(&list);
+  if (status == NN_OK && absent > 0)
+    nn_log_warn(t->log, "no training samples for %zu of %zu classes, which cannot be learned: %s%s", absent,
+                target->width, list.at, absent > NAMED ? ", ..." : "");
+  nn_text_clear(&list);
+  nn_free(memory);
+  return status;
+}
+
 static void describe(const nn__trainer *t) {
   char shape[96];
   const nn_shape *in = nn_dataset_shape(t->dataset);
   const nn_target_info *target = nn_dataset_target(t->dataset);
   const char *reduction = nn_comm_size(t->comm) == 1 ? "none" : t->plain_reduction ? "MPI_Allreduce" : "fixed tree";
+  const size_t layers = nn_model_layer_count(t->model), parameters = nn_model_trainable_count(t->model);
   nn_log_info(t->log, "data: %zu train, %zu valid, %zu test samples of %s feature%s, %zu %s",
               nn_dataset_count(t->dataset, NN_SET_TRAIN), nn_dataset_count(t->dataset, NN_SET_VALID),
-              nn_dataset_count(t->dataset, NN_SET_TEST), nn_shape_text(in, shape), nn_shape_size(in) == 1 ? "" : "s",
+              nn_dataset_count(t->dataset, NN_SET_TEST), nn_shape_text(in, shape), NN_PLURAL(nn_shape_size(in)),
               target->width,
-              target->classes      ? "classes"
+              target->classes      ? (target->width == 1 ? "class" : "classes")
               : target->width == 1 ? "target value"
                                    : "target values");
-  nn_log_info(t->log, "network: %zu layers, %zu parameters trained", nn_model_layer_count(t->model),
-              nn_model_trainable_count(t->model));
+  nn_log_info(t->log, "network: %zu layer%s, %zu parameter%s trained", layers, NN_PLURAL(layers), parameters,
+              NN_PLURAL(parameters));
   nn_log_info(
-      t->log, "minibatch: %zu samples, %zu a rank in %d virtual rank%s; %" PRIu64 " step%s an epoch; reduction: %s",
-      t->batch, (t->batch + (size_t)nn_comm_size(t->comm) - 1) / (size_t)nn_comm_size(t->comm), t->virtual_ranks,
-      t->virtual_ranks == 1 ? "" : "s", t->steps_per_epoch, t->steps_per_epoch == 1 ? "" : "s", reduction);
+      t->log, "minibatch: %zu sample%s, %zu a rank in %d virtual rank%s; %" PRIu64 " step%s an epoch; reduction: %s",
+      t->batch, NN_PLURAL(t->batch), (t->batch + (size_t)nn_comm_size(t->comm) - 1) / (size_t)nn_comm_size(t->comm),
+      t->virtual_ranks, NN_PLURAL(t->virtual_ranks), t->steps_per_epoch, NN_PLURAL(t->steps_per_epoch), reduction);
 }
 
 nn_status nn__trainer_open(nn__trainer *t) {
@@ -244,6 +293,7 @@ nn_status nn__trainer_open(nn__trainer *t) {
   NN_TRY(nn_comm_agree(t->comm, nn__trace_create(t)));
   NN_TRY(choose_threads(t));
   describe(t);
+  NN_TRY(nn_comm_agree(t->comm, warn_of_absent_classes(t)));
   NN_TRY(nn__run_resume(t));
   return t->resumed ? NN_OK : initialise(t);
 }
