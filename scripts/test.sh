@@ -3,10 +3,11 @@
 #
 #     scripts/test.sh [--all] [--no-install] [-L LABEL]
 #
-#     --all         also the long tests, a build in which warnings are errors, and the tests under AddressSanitizer and
-#                   UndefinedBehaviorSanitizer
+#     --all         also the long tests, a build in which warnings are errors, the tests under AddressSanitizer and
+#                   UndefinedBehaviorSanitizer, and a minute of fuzzing
 #     --no-install  use what is there
-#     -L LABEL      only tests with this label: unit, mpi, bad-input, cases, same-bits, survive, slurm, house, long
+#     -L LABEL      only tests with this label: unit, mpi, bad-input, cases, same-bits, survive, fuzz, slurm, house,
+#                   long
 #
 # NNMPI_MNIST_DIR may name a folder with the four MNIST files (train-images-idx3-ubyte.gz …) for the tests that use them;
 # NNMPI_TORCH_PYTHON a Python with PyTorch and h5py for docs/from-pytorch.md, if it is not the first in PATH.
@@ -47,7 +48,7 @@ run_tests() {
   local folder=$1 where=$2 line name
   shift 2
   (cd "$folder" && ctest --parallel "$(allowed_cores)" --output-on-failure --no-tests=error "$@" 2>&1) |
-    tee "$folder/tests.log" | sed -E '/^ +Start |^(Internal ctest|Test project)/d; /^$/d; /^[0-9]+% tests passed/,$d' || true
+    tee "$folder/tests.log" | sed -uE '/^ +Start |^(Internal ctest|Test project)/d; /^$/d; /^[0-9]+% tests passed/,$d' || true
   while IFS= read -r line; do
     name=$(printf '%s' "$line" | sed -E 's/^.*Test +#[0-9]+: ([^ ]+) .*$/\1/')
     case $line in
@@ -84,6 +85,32 @@ build_or_count() {
   return 1
 }
 
+# New inputs need Clang's libFuzzer; the corpus is among the other tests.
+fuzz() {
+  local folder=build-fuzz where=" by fuzzing"
+  if ! can_fuzz; then
+    skipped=$((skipped + 1))
+    left_out+=("fuzz.inputs$where: needs Clang with libFuzzer and OpenMP (clang, libclang-rt-*-dev, libomp-dev)")
+    return 0
+  fi
+  say "Building for fuzzing (build-fuzz)"
+  build_or_count "$folder" "$where" -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DNNMPI_SANITIZE=address,undefined -DNNMPI_FUZZ=ON || return 0
+  say "Fuzzing for a minute"
+  run_tests "$folder" "$where" -L fuzz
+}
+
+can_fuzz() {
+  local folder
+  have clang || return 1
+  folder=$(mktemp -d)
+  printf '#include <omp.h>\nint LLVMFuzzerTestOneInput(const char *d, unsigned long n) { (void)d; return omp_in_parallel() + (int)(n - n); }\n' >"$folder/try.c"
+  clang -fopenmp -fsanitize=fuzzer,address,undefined "$folder/try.c" -o "$folder/try" 2>/dev/null
+  local ok=$?
+  rm -rf "$folder"
+  return $ok
+}
+
 finish() {
   local name
   for name in ${left_out[@]+"${left_out[@]}"}; do printf 'skipped: %s\n' "$name"; done
@@ -116,5 +143,6 @@ if [ $all = yes ]; then
     say "Testing with sanitizers"
     run_tests build-asan " with sanitizers" -LE 'long|slurm|house' ${select[@]+"${select[@]}"}
   fi
+  fuzz
 fi
 finish
