@@ -124,10 +124,12 @@ typedef struct nn_registry {
 /* ---- the configuration ---------------------------------------------------------------------- */
 
 typedef struct nn_run_config {
-  char *name;   /**< default: the file's name without folder and suffix */
-  char *folder; /**< runs are kept in <folder>/<name>; default `runs` */
-  int64_t seed; /**< ≥ 0 */
-  int progress; /**< nn_progress_mode */
+  char *name;           /**< default: the file's name without folder and suffix */
+  char *folder;         /**< runs are kept in <folder>/<name>; default `runs` */
+  int64_t seed;         /**< ≥ 0 */
+  int progress;         /**< nn_progress_mode */
+  double max_minutes;   /**< of a job; 0: no limit */
+  double stall_seconds; /**< without progress; 0: never too long */
 } nn_run_config;
 
 typedef enum nn_progress_mode {
@@ -180,6 +182,7 @@ typedef struct nn_early_stop_config {
   int metric; /**< nn_watch_metric: of the validation set; also decides what `best` is */
 } nn_early_stop_config;
 
+typedef enum nn_divergence_mode { NN_DIVERGENCE_STOP, NN_DIVERGENCE_SKIP } nn_divergence_mode;
 typedef enum nn_watch_metric { NN_WATCH_LOSS, NN_WATCH_ACCURACY } nn_watch_metric;
 
 typedef struct nn_train_config {
@@ -189,7 +192,8 @@ typedef struct nn_train_config {
   int64_t batch_size_per_rank; /**< per virtual rank; 0 where batch_size is given */
   double clip_norm;            /**< 0: no clipping */
   int64_t top_k;               /**< 0: not computed */
-  double threshold; /**< one output for two classes: class 1 from here on; of the probability, if it is one */
+  double threshold;  /**< one output for two classes: class 1 from here on; of the probability, if it is one */
+  int on_divergence; /**< nn_divergence_mode */
   nn_early_stop_config early_stop;
 } nn_train_config;
 

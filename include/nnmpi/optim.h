@@ -71,12 +71,11 @@ size_t nn_optim_bytes(const nn_choice *optimizer, size_t count); /**< what creat
  *  over total − W steps. */
 double nn_optim_lr(const nn_optim *optim, uint64_t step, uint64_t total, uint64_t steps_per_epoch);
 
-/** One step: params −= … with gradients, both whole arenas. With clip_norm > 0 the gradient's norm is computed first
- *  and gradients are scaled by min(1, clip_norm / (norm + 1e-6)) (as torch.nn.utils.clip_grad_norm_); if that norm is
- *  not finite, parameters and state stay as they are (so clip_norm = INFINITY looks before it leaps). Without clipping
- *  the norm is gathered on the way, so that an update reads memory once. Returns through *norm the norm before
- *  clipping, over what is trained: a sum over fixed blocks in index order, the same bits for any number of threads; it
- *  is NaN or infinite where a gradient is. Team function; synchronised; allocates nothing; `step` counts from 0. */
+/** One step: params −= … with gradients, both whole arenas. First the norm of the gradient, over what is trained, is
+ *  computed into *norm: a sum over fixed blocks in index order, the same bits for any number of threads; NaN or
+ * infinite where a gradient is, and then parameters and state stay as they are. With clip_norm > 0 gradients are scaled
+ * by min(1, clip_norm / (norm + 1e-6)) (as torch.nn.utils.clip_grad_norm_). Team function; synchronised; allocates
+ *  nothing; `step` counts from 0. */
 void nn_optim_step(nn_optim *optim, const nn_team *team, uint64_t step, double lr, double clip_norm,
                    const float *gradients, float *params, double *norm);
 

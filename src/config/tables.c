@@ -36,6 +36,26 @@ static const nn_key run_keys[] = {
      .fallback = "auto",
      .words = progress_words,
      .help = "bar: a bar with rate and time left; lines: one line per epoch; auto: a bar on a terminal, else lines"},
+    {.name = "max_minutes",
+     .type = NN_KEY_REAL,
+     .offset = offsetof(nn_run_config, max_minutes),
+     .flags = NN_KEY_MAY_CHANGE,
+     .fallback = "0",
+     .min = 0,
+     .max = ANY,
+     .help =
+         "minutes that a job may take: it saves and stops in time, with exit code 85; 0: no limit but that of SLURM, "
+         "which is known by itself"},
+    {.name = "stall_seconds",
+     .type = NN_KEY_REAL,
+     .offset = offsetof(nn_run_config, stall_seconds),
+     .flags = NN_KEY_MAY_CHANGE,
+     .fallback = "1800",
+     .min = 0,
+     .max = ANY,
+     .help =
+         "seconds without progress after which the job is ended, with the ranks that are missing named; longer than "
+         "any step, evaluation or save; 0: wait for ever"},
     {0}};
 
 static const nn_schema run_schema = {"run", "the run and its folder", sizeof(nn_run_config), run_keys};
@@ -246,6 +266,8 @@ static const nn_key early_stop_keys[] = {
 static const nn_schema early_stop_schema = {"early_stop", "when to end before all epochs are done",
                                             sizeof(nn_early_stop_config), early_stop_keys};
 
+static const char *const divergence_words[] = {"stop", "skip", NULL};
+
 static const nn_key train_keys[] = {
     {.name = "loss",
      .type = NN_KEY_CHOICE,
@@ -306,6 +328,15 @@ static const nn_key train_keys[] = {
      .max = ANY,
      .help = "where one output tells two classes apart: class 1 from this value of it on (with bce_with_logits: of the "
              "probability)"},
+    {.name = "on_divergence",
+     .type = NN_KEY_WORD,
+     .offset = offsetof(nn_train_config, on_divergence),
+     .flags = NN_KEY_MAY_CHANGE,
+     .fallback = "stop",
+     .words = divergence_words,
+     .help = "what happens when the loss or a gradient is not finite, before it reaches the parameters. stop: end with "
+             "exit "
+             "code 9; skip: go on with the next minibatch, at most 100 times in a row"},
     {.name = "early_stop",
      .type = NN_KEY_SECTION,
      .offset = offsetof(nn_train_config, early_stop),

@@ -144,44 +144,23 @@ static void update_piece(const nn_optim *optim, const nn_range *piece, const flo
   optim->ops->update(optim->options, &block);
 }
 
-/* Norm first, so that gradients can be scaled by it. */
-static void step_clipped(nn_optim *optim, const nn_team *team, nn_range mine, double clip_norm, const float *factor,
-                         const float *gradients, float *params, double *norm) {
-  for (size_t i = mine.first; i < mine.last; i++) optim->squares[i] = sum_squares_of(&optim->pieces[i], gradients);
-  nn_team_barrier(team);
-  const double whole = norm_of(optim); /* by every thread: cheaper than waiting for one */
-  if (team->id == 0) *norm = whole;
-  if (isfinite(whole)) {
-    const double ratio = clip_norm / (whole + 1e-6);
-    const float scale = ratio < 1 ? (float)ratio : 1;
-    for (size_t i = mine.first; i < mine.last; i++)
-      update_piece(optim, &optim->pieces[i], factor, scale, gradients, params);
-  }
-  nn_team_barrier(team);
-}
-
-/* Norm on the way: a piece's sum just before its update, which then finds its gradient in the first-level cache. */
-static void step_whole(nn_optim *optim, const nn_team *team, nn_range mine, const float *factor, const float *gradients,
-                       float *params, double *norm) {
-  for (size_t i = mine.first; i < mine.last; i++) {
-    optim->squares[i] = sum_squares_of(&optim->pieces[i], gradients);
-    update_piece(optim, &optim->pieces[i], factor, 1, gradients, params);
-  }
-  nn_team_barrier(team);
-  if (team->id == 0) *norm = norm_of(optim);
-  nn_team_barrier(team);
-}
-
 void nn_optim_step(nn_optim *optim, const nn_team *team, uint64_t step, double lr, double clip_norm,
                    const float *gradients, float *params, double *norm) {
   nn_range mine;
   nn_team_share(team, optim->piece_count, 1, &mine.first, &mine.last);
   float factor[NN_OPTIM_FACTORS_MAX];
   optim->ops->prepare(optim->options, step + 1, lr, factor);
-  if (clip_norm > 0)
-    step_clipped(optim, team, mine, clip_norm, factor, gradients, params, norm);
-  else
-    step_whole(optim, team, mine, factor, gradients, params, norm);
+  for (size_t i = mine.first; i < mine.last; i++) optim->squares[i] = sum_squares_of(&optim->pieces[i], gradients);
+  nn_team_barrier(team);
+  const double whole = norm_of(optim); /* by every thread: cheaper than waiting for one */
+  if (team->id == 0) *norm = whole;
+  if (isfinite(whole)) {
+    const double ratio = clip_norm > 0 ? clip_norm / (whole + 1e-6) : 1;
+    const float scale = ratio < 1 ? (float)ratio : 1;
+    for (size_t i = mine.first; i < mine.last; i++)
+      update_piece(optim, &optim->pieces[i], factor, scale, gradients, params);
+  }
+  nn_team_barrier(team);
 }
 
 /* ---- what checkpoints need ------------------------------------------------------------------- */

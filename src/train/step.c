@@ -71,6 +71,7 @@ static void reduce(nn__trainer *t) {
   float *flags = nn_tree_slot(t->tree, t->first_piece) + t->param_count; /* slot 0: part of every sum of this rank */
   if (t->step.status != NN_OK) flags[NN__FLAG_FAILED] = 1;
   if (t->options->stop != NULL && *t->options->stop) flags[NN__FLAG_STOP] = 1;
+  if (nn_fault("gradient", t->progress.step)) nn_tree_slot(t->tree, t->first_piece)[0] = INFINITY;
   const double start = nn_seconds();
   const nn_status status = nn_tree_sum(t->tree, &t->step.sum);
   t->step.reduce_seconds = nn_seconds() - start;
@@ -121,7 +122,7 @@ nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
   t->step.samples = left < t->batch ? left : t->batch;
   t->step.weight = weigh_batch(t);
   t->step.lr = nn_optim_lr(t->optim, step, t->total_steps, t->steps_per_epoch);
-  t->step.load_seconds = 0;
+  t->step.load_seconds = t->step.gradient_norm = 0;
   t->step.status = nn_fault("step", step)
                        ? NN_FAIL(NN_ERR_INTERNAL, "step %" PRIu64 " failed on purpose (NNMPI_FAULT)", step)
                        : NN_OK;
@@ -130,14 +131,11 @@ nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
 
   const float *tail = t->step.sum + t->param_count;
   if (tail[NN__FLAG_FAILED] != 0) return nn_comm_agree(t->comm, t->step.status);
-  if (!isfinite(tail[NN__SUM_LOSS]) || !isfinite(t->step.gradient_norm))
-    return NN_FAIL(NN_ERR_DIVERGED,
-                   "training diverged in epoch %" PRIu64 ", step %" PRIu64
-                   ": the %s is not finite (learning rate %g); try a smaller "
-                   "learning rate, train.clip_norm, or a warm-up",
-                   epoch + 1, step + 1, isfinite(tail[NN__SUM_LOSS]) ? "gradient" : "loss", t->step.lr);
+  const bool diverged = !isfinite(tail[NN__SUM_LOSS]) || !isfinite(t->step.gradient_norm);
+  if (diverged) NN_TRY(nn__diverged(t));
   NN_TRY(nn__trace_end(t));
-  for (int k = 0; k < NN__SUMS; k++) t->progress.epoch_sums[k] += (double)tail[k];
+  for (int k = 0; k < NN__SUMS && !diverged; k++) t->progress.epoch_sums[k] += (double)tail[k];
+  t->skipped = diverged ? t->skipped + 1 : 0;
   t->progress.step++;
   t->progress.position += t->step.samples;
   return NN_OK;

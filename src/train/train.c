@@ -166,6 +166,16 @@ static void take_last_row(nn__trainer *t) {
   t->result->valid = last->valid;
 }
 
+/* What is left to somebody whose training diverged. */
+static void name_last_good(const nn__trainer *t, nn_error *error) {
+  const size_t used = strlen(error->message);
+  char *end = error->message + used;
+  if (t->result->checkpoint[0] != '\0')
+    snprintf(end, sizeof error->message - used, "; the last good checkpoint is %s", t->result->checkpoint);
+  else
+    snprintf(end, sizeof error->message - used, "; there is no checkpoint yet");
+}
+
 static void close_run(nn__trainer *t, nn_status status) {
   nn_train_result *result = t->result;
   result->epochs = t->progress.epoch;
@@ -173,12 +183,13 @@ static void close_run(nn__trainer *t, nn_status status) {
   result->best_epoch = t->progress.best_epoch;
   result->stopped_early = t->progress.stopped_early;
   if (!root(t)) return;
-  const nn_error error = *nn_error_last();
+  nn_error error = *nn_error_last();
   unsigned what = 0;
   if (status == NN_OK || status == NN_STOPPED) what |= NN__SAVE_STEP;
   if (t->progress.step > 0 || status == NN_OK) what |= NN__SAVE_HISTORY;
   nn__save(t, what);
   nn__save_wait(t);
+  if (status == NN_ERR_DIVERGED) name_last_good(t, &error);
   (void)NN_FAIL(error.status, "%s", error.message); /* what follows may have put other words into the slot */
   nn_error_set_rank(error.rank, error.host);
 }
@@ -198,7 +209,11 @@ nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry
   if (status == NN_OK) status = evaluate(&t, NN_SET_TEST, &result->test);
   close_run(&t, status);
   if (status == NN_OK) {
-    if (t.step_failed || t.best_failed)
+    if (t.step_failed && !nn_all_finite(t.param_count, t.params))
+      status =
+          NN_FAIL(NN_ERR_DIVERGED, "training diverged in its last step: the parameters are not finite; try a smaller "
+                                   "learning rate, train.clip_norm, or a warm-up");
+    else if (t.step_failed || t.best_failed)
       status =
           NN_FAIL(NN_ERR_IO, "the run is complete, but its %s checkpoint could not be written (see the warnings above)",
                   t.step_failed ? "last" : "best");

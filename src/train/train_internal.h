@@ -124,6 +124,7 @@ typedef struct nn__trainer {
     nn_status status;
   } step;
 
+  uint64_t skipped;     /* steps in a row that were passed over */
   double epoch_seconds; /* of training in this epoch, in this process */
   uint64_t epoch_first; /* samples of this epoch that another process did */
   double last_told, last_saved, last_history;
@@ -146,6 +147,10 @@ void nn__piece_rows(size_t batch, int virtual_ranks, int v, size_t *first, size_
 /* One minibatch: gradients of this rank's pieces, their sum over all, the update. Collective; the same status
  * everywhere. */
 nn_status nn__train_step(nn__trainer *t, uint64_t epoch);
+
+/* Loss or gradient of the step that is under way are not finite, and nothing of it was applied: says where it began.
+ * NN_OK where the step is to be passed over. Collective; the same everywhere. */
+nn_status nn__diverged(nn__trainer *t);
 
 /* Everything before the first step. Collective. */
 nn_status nn__trainer_open(nn__trainer *t);
