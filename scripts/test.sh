@@ -122,14 +122,14 @@ finish() {
 
 if [ $install = yes ]; then
   packages=("${packages_to_build[@]}" "${packages_to_test[@]}")
-  if [ $all = yes ]; then packages+=("${packages_to_test_all[@]}"); fi
+  if [ $all = yes ] || [ "${select[*]-}" = "-L slurm" ]; then packages+=("${packages_to_test_all[@]}"); fi
   install_packages "${packages[@]}"
 fi
 
 say "Building (build)"
 build_or_count build "" -DNNMPI_TESTS=ON || finish
 say "Testing"
-if [ $all = yes ] || [ "${select[*]-}" = "-L long" ]; then
+if [ $all = yes ] || [[ "${select[*]-}" =~ ^-L\ (long|slurm)$ ]]; then
   run_tests build "" ${select[@]+"${select[@]}"}
 else
   run_tests build "" -LE long ${select[@]+"${select[@]}"}

@@ -3,9 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Ranks outlive a killed launcher by two seconds and more: who starts the run again at once must not be refused. */
+enum { DYING_SECONDS = 5 };
 
 /* fcntl's locks hold between the nodes of NFS, too, and on Lustre where it is mounted with flock. */
 static bool lock_whole(int file) {
@@ -13,7 +18,7 @@ static bool lock_whole(int file) {
   return fcntl(file, F_SETLK, &all) == 0;
 }
 
-/* Who holds it is a line in the file: "process 4711 on node12". */
+/* Who holds it is a line in the file: "process 4711 of job 99 on node12". */
 static nn_status busy(int file, const char *folder) {
   char owner[160];
   const ssize_t got = pread(file, owner, sizeof owner - 1, 0);
@@ -27,8 +32,10 @@ static nn_status busy(int file, const char *folder) {
 
 static void sign(int file) {
   char host[80] = "?", line[160];
+  const char *job = getenv("SLURM_JOB_ID");
   (void)gethostname(host, sizeof host - 1);
-  const int length = snprintf(line, sizeof line, "process %ld on %s\n", (long)getpid(), host);
+  const int length = snprintf(line, sizeof line, "process %ld%s%.20s on %s\n", (long)getpid(),
+                              job != NULL ? " of job " : "", job != NULL ? job : "", host);
   if (ftruncate(file, 0) != 0 || pwrite(file, line, (size_t)length, 0) != length)
     errno = 0; /* a full disk: the lock holds without a name */
 }
@@ -40,8 +47,17 @@ static bool still_there(int file, const char *path) {
          ours.st_ino == there.st_ino;
 }
 
+/* True where the wait is over. */
+static bool waited_enough(nn__trainer *t, double start) {
+  const double waited = nn_seconds() - start;
+  if (waited >= DYING_SECONDS || (t->options->stop != NULL && *t->options->stop)) return true;
+  nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+  return false;
+}
+
 nn_status nn__run_lock(nn__trainer *t) {
   char path[1100];
+  const double start = nn_seconds();
   snprintf(path, sizeof path, "%s/lock", t->result->run_folder);
   nn__run_unlock(t);
   for (;;) {
@@ -56,7 +72,8 @@ nn_status nn__run_lock(nn__trainer *t) {
     } else if (errno == EACCES || errno == EAGAIN) {
       const nn_status status = busy(file, t->result->run_folder);
       close(file);
-      return status;
+      if (waited_enough(t, start)) return status;
+      continue;
     } else {
       nn_log_info(t->log, "%s: cannot be locked (%s): a second job in this run folder would not be noticed", path,
                   strerror(errno));
