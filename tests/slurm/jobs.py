@@ -69,9 +69,9 @@ class Jobs(program.TestCase):
     def submit(self, *words, **more):
         return cluster.order("sbatch", "--parsable", *words, folder=self.folder, **{**HERE, **more})
 
-    def submit_training(self, name, *options, size=TWO_NODES, **more):
+    def submit_training(self, name, *options, size=TWO_NODES, sets=(), **more):
         self.config(name)
-        return self.submit(*options, *size, TRAIN, f"{name}.yaml", **more)
+        return self.submit(*options, *size, TRAIN, f"{name}.yaml", *[word for value in sets for word in ("--set", value)], **more)
 
     def log(self, job, name="nnmpi"):
         path = self.folder / f"{name}-{job}.log"
@@ -143,7 +143,8 @@ class Jobs(program.TestCase):
 
     def check_cancelling(self):
         """scancel reaches everything at once: scripts, launcher, ranks. There is time for a checkpoint that takes five seconds."""
-        job = self.submit_training("cancelled", NNMPI_FAULT="slow-save@0", NNMPI_SECONDS_TO_SAVE="7")
+        job = self.submit_training("cancelled", sets=["checkpoint.every_epochs=0"], NNMPI_FAULT="slow-save@0",
+                                   NNMPI_SECONDS_TO_SAVE="7")
         self.wait_epochs(job, "cancelled", 3)
         cluster.order("scancel", job)
         cluster.wait_for(lambda: cluster.job(job, "JobState") == "CANCELLED", f"job {job} to end", program.TIMEOUT)
