@@ -15,12 +15,23 @@ static nn_status print_first(nn_comm *comm, nn_text *text) {
   return nn_comm_agree(comm, status);
 }
 
+/* Rank 0 alone tries the files out. Collective. */
+static nn_status rehearse_files(const nn__call *call) {
+  nn_status status = NN_OK;
+  if (nn_comm_rank(call->comm) == 0) {
+    status = nn__rehearse(call->arguments->operands[0], NN_ERR_CHECKPOINT);
+    if (status == NN_OK) status = nn__rehearse(call->arguments->operands[1], NN_ERR_DATA);
+  }
+  return nn_comm_agree(call->comm, status);
+}
+
 nn_status nn__evaluate_run(nn__call *call) {
   const nn__arguments *arguments = call->arguments;
   const char *split = NULL;
   int64_t threads = NN_AUTO;
   NN_TRY(nn__option_word(arguments, "split", splits, &split));
   NN_TRY(nn__option_int(arguments, "threads", 1, 4096, &threads));
+  NN_TRY(rehearse_files(call));
   nn_text text = {0};
   const nn_status status =
       nn_evaluate_file(call->comm, arguments->operands[0], arguments->operands[1], split, threads, &text);
@@ -178,6 +189,7 @@ nn_status nn__predict_run(nn__call *call) {
   if (row != NULL) {
     if (arguments->operand_count > 1 || split != NULL || nn__option_given(arguments, "output"))
       return NN_FAIL(NN_ERR_USAGE, "--row answers for one row and takes no data set, --split or -o");
+    NN_TRY(rehearse_files(call));
     return predict_row(call, row, threads == NN_AUTO ? 1 : (int)threads);
   }
   if (arguments->operand_count < 2)
@@ -188,6 +200,7 @@ nn_status nn__predict_run(nn__call *call) {
     return NN_FAIL(NN_ERR_USAGE, "-o '%s': the name must end with .h5 or .csv, which decides the format", output);
   const char *const inputs[] = {arguments->operands[0], arguments->operands[1], NULL};
   NN_TRY(nn_comm_agree(call->comm, nn__output_apart(output, inputs)));
+  NN_TRY(rehearse_files(call));
   nn_text text = {0};
   const nn_status status = nn_predict_file(call->comm, arguments->operands[0], arguments->operands[1], split, threads,
                                            nn__option_given(arguments, "activations"), output, &text);

@@ -97,7 +97,9 @@ static nn_status run(nn__call *call) {
 }
 
 int nn__cli_main(int argc, char **argv) {
+  int exit_code = 0;
   nn__output_prepare();
+  if (nn__rehearsal_wanted(argc, argv, &exit_code)) return exit_code;
   nn__arguments arguments;
   nn__call call = {.arguments = &arguments, .argc = argc, .argv = argv};
   char *block = NULL, **list = NULL;

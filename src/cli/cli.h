@@ -121,6 +121,14 @@ void nn__shell_quote(nn_text *text, const char *word);
 /** The message of the error slot as it is printed: later lines stand below the first, who failed behind it. */
 void nn__error_text(nn_text *text, const nn_error *error);
 
+/* ---- strangers' files ---------------------------------------------------------------------------- */
+
+/** `code` where reading this HDF5 file crashes a process: another than this one, which tries first. NULL and files that
+ *  are not there are for others to report. */
+nn_status nn__rehearse(const char *path, nn_status code);
+/** Is this process the other one? Then it has done its work, and ends with this code. */
+bool nn__rehearsal_wanted(int argc, char *const *argv, int *exit_code);
+
 /* ---- signals ------------------------------------------------------------------------------------ */
 
 /** From now on SIGTERM, SIGUSR1 and SIGINT set the flag that is returned; a second wish to stop ends the process. */

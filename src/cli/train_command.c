@@ -74,6 +74,16 @@ static nn_status load_config(nn__call *call, const nn_registry *registry, nn_con
   return status;
 }
 
+/* The files that the configuration names, tried out by rank 0 alone. Collective. */
+static nn_status rehearse_files(nn_comm *comm, const nn_config *config) {
+  nn_status status = NN_OK;
+  if (nn_comm_rank(comm) == 0) {
+    status = nn__rehearse(config->data.file, NN_ERR_DATA);
+    if (status == NN_OK) status = nn__rehearse(config->model.init_from, NN_ERR_CHECKPOINT);
+  }
+  return nn_comm_agree(comm, status);
+}
+
 /* ---- --dry-run ---------------------------------------------------------------------------------------- */
 
 /* For how many ranks a dry run plans. */
@@ -234,6 +244,7 @@ nn_status nn__train_run(nn__call *call) {
   nn_registry_fill(&registry);
   nn_config *config = NULL;
   nn_status status = load_config(call, &registry, &config);
+  if (status == NN_OK) status = rehearse_files(call->comm, config);
   if (status == NN_OK && nn__option_given(arguments, "dry-run")) {
     status = dry_run(call, config, &registry, plan);
   } else if (status == NN_OK) {

@@ -97,6 +97,16 @@ class Mistakes(program.TestCase):
         result = self.run_ok("c.yaml", "--dry-run", ranks=2, shell='[ $rank = 0 ] || cd other; exec "$@"')
         self.assertEqual(result.lines(), [])
 
+    def test_a_file_that_crashes_its_reader_is_an_error_like_others(self):
+        (self.folder / "data.yaml").write_text(CONFIG.replace("{x: [[0, 0], [0, 1], [1, 0], [1, 1]], y: [0, 1, 1, 0]}", "").replace(
+            "inline: ", "file: c.yaml"), encoding="utf-8")
+        for ranks in (0, 1, 3):
+            for code, *words in ((4, "data.yaml"), (4, "data.yaml", "--dry-run"), (4, "inspect", "c.yaml"),
+                                 (5, "evaluate", "c.yaml", "c.yaml"), (5, "predict", "c.yaml", "--row", "1")):
+                with self.subTest(words=words, ranks=ranks):
+                    self.run_fails(code, *words, ranks=ranks, parts=["c.yaml: is damaged: the HDF5 library", "crashes"],
+                                   NNMPI_FAULT="rehearse@0")
+
 
 if __name__ == "__main__":
     unittest.main()

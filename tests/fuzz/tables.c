@@ -1,4 +1,5 @@
-/* What the importers read: the first byte says whether the rest is a CSV file, or IDX images with labels behind them. */
+/* What the importers read: the first byte says whether the rest is a CSV file, or IDX images with labels behind them.
+ */
 #include "fuzz.h"
 
 #include "nnmpi/data.h"
