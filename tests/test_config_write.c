@@ -31,6 +31,8 @@ static void every_default_is_spelled_out(void **state) {
                                "  folder: runs\n"
                                "  seed: 1\n"
                                "  progress: auto\n"
+                               "  max_minutes: 0\n"
+                               "  stall_seconds: 1800\n"
                                "data:\n"
                                "  file: a.h5\n"
                                "  train_x: train/x\n"
@@ -61,6 +63,7 @@ static void every_default_is_spelled_out(void **state) {
                                "  clip_norm: 0\n"
                                "  top_k: 0\n"
                                "  threshold: 0.5\n"
+                               "  on_divergence: stop\n"
                                "  early_stop:\n"
                                "    patience: 0\n"
                                "    min_delta: 0\n"
@@ -177,7 +180,8 @@ static void what_may_change_is_no_difference(void **state) {
   const char *sets[] = {
       "run.folder=x",       "run.progress=bar",          "data.file=b.h5",           "train.epochs=99",
       "parallel.threads=4", "checkpoint.every_epochs=3", "checkpoint.every_steps=4", "checkpoint.every_minutes=5",
-      "checkpoint.keep=7",  "checkpoint.best=false",     "history.every=7",          "history.weights=true"};
+      "checkpoint.keep=7",  "checkpoint.best=false",     "history.every=7",          "history.weights=true",
+      "run.max_minutes=3",  "run.stall_seconds=0",       "train.on_divergence=skip"};
   want_differences(MINIMAL, sets, sizeof sets / sizeof *sets, 0, "");
 }
 

@@ -1,6 +1,7 @@
 /* The program from arguments to exit code. */
 #include "cli.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- the same command line on all ranks --------------------------------------------------------------- */
@@ -87,6 +88,11 @@ static bool wants_all_ranks(const nn__arguments *arguments) {
          (!nn__option_given(arguments, "version") && !nn__option_given(arguments, "help-config"));
 }
 
+static bool trains(const nn__arguments *arguments) {
+  return wants_all_ranks(arguments) && arguments->command->run == nn__train_run &&
+         !nn__option_given(arguments, "dry-run");
+}
+
 static nn_status run(nn__call *call) {
   const nn__arguments *arguments = call->arguments;
   if (wants_all_ranks(arguments)) return arguments->command->run(call);
@@ -101,12 +107,13 @@ int nn__cli_main(int argc, char **argv) {
   nn__output_prepare();
   if (nn__rehearsal_wanted(argc, argv, &exit_code)) return exit_code;
   nn__arguments arguments;
-  nn__call call = {.arguments = &arguments, .argc = argc, .argv = argv};
+  nn__call call = {.arguments = &arguments, .argc = argc, .argv = argv, .seconds_left = NAN, .asked = nn_seconds()};
   char *block = NULL, **list = NULL;
   const int count = argc > 0 ? argc - 1 : 0;
   nn_status status = nn__arguments_parse(count, argv + (argc > 0), &arguments);
   const int launcher_rank = nn_launcher_rank();
   call.launched = launcher_rank >= 0;
+  if (status == NN_OK && launcher_rank <= 0 && trains(&arguments)) call.seconds_left = nn__time_left();
   if (call.launched && (status != NN_OK || wants_all_ranks(&arguments))) {
     status = nn_comm_open(&call.comm);
     if (status == NN_OK) status = share_arguments(&call, &block, &list);

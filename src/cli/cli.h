@@ -87,7 +87,9 @@ struct nn__call {
   char *const *argv;
   nn_log *log;                       /**< set by training, for the closing error; destroyed by nn__cli_main() */
   const volatile sig_atomic_t *stop; /**< set where a signal asks for the end */
-  nn_text continue_with;             /**< the command that continues a run that ended early; empty: none */
+  double seconds_left;   /**< until the batch system ends the job, from `asked` on; NaN: not known. First rank only */
+  double asked;          /**< nn_seconds() of then */
+  nn_text continue_with; /**< the command that continues a run that ended early; empty: none */
 };
 
 nn_status nn__train_run(nn__call *call);
@@ -133,6 +135,14 @@ bool nn__rehearsal_wanted(int argc, char *const *argv, int *exit_code);
 
 /** From now on SIGTERM, SIGUSR1 and SIGINT set the flag that is returned; a second wish to stop ends the process. */
 const volatile sig_atomic_t *nn__signals_watch(void);
+
+/* ---- the time limit ------------------------------------------------------------------------------ */
+
+/** Seconds until SLURM ends this job, NaN where there is no limit or none can be found out. May start `squeue` and wait
+ *  for 5 s: to be called before MPI is started. */
+double nn__time_left(void);
+/** What `squeue --format=%L` prints, "1-02:03:04", "2:03:04" or "3:04", in seconds; NaN for anything else. */
+double nn__time_left_parse(const char *text);
 
 /* ---- the terminal ------------------------------------------------------------------------------ */
 

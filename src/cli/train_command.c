@@ -211,6 +211,8 @@ static nn_status train(nn__call *call, nn_config *config, const nn_registry *reg
                      call->launched); /* no bar between the lines of a trace */
   const nn_train_options options = {.restart = nn__option_given(call->arguments, "restart"),
                                     .stop = call->stop,
+                                    .seconds_left = call->seconds_left,
+                                    .asked = call->asked,
                                     .trace = (uint64_t)trace,
                                     .observer = nn__progress_observer(&progress)};
   const nn_status status = nn_train(call->comm, config, registry, &options, call->log, &result);

@@ -71,6 +71,7 @@ static void reduce(nn__trainer *t) {
   float *flags = nn_tree_slot(t->tree, t->first_piece) + t->param_count; /* slot 0: part of every sum of this rank */
   if (t->step.status != NN_OK) flags[NN__FLAG_FAILED] = 1;
   if (t->options->stop != NULL && *t->options->stop) flags[NN__FLAG_STOP] = 1;
+  if (nn_comm_rank(t->comm) == 0 && nn__deadline_near(t)) flags[NN__FLAG_TIME] = 1;
   if (nn_fault("gradient", t->progress.step)) nn_tree_slot(t->tree, t->first_piece)[0] = INFINITY;
   const double start = nn_seconds();
   const nn_status status = nn_tree_sum(t->tree, &t->step.sum);

@@ -57,7 +57,7 @@ static bool save_is_due(const nn__trainer *t, double now) {
   const nn_checkpoint_config *when = &t->config->checkpoint;
   const bool by_steps = when->every_steps > 0 && t->progress.step % (uint64_t)when->every_steps == 0;
   const bool by_minutes = when->every_minutes > 0 && now - t->last_saved >= 60 * when->every_minutes;
-  return by_steps || by_minutes;
+  return (by_steps || by_minutes) && nn__deadline_allows_save(t);
 }
 
 /* ---- an epoch ------------------------------------------------------------------------------------------ */
@@ -75,12 +75,18 @@ static nn_status run_steps(nn__trainer *t) {
     const double now = nn_seconds();
     t->epoch_seconds = now - begin;
     if (root(t)) {
+      nn__deadline_note(&t->deadline.step, now - start);
       record_step(t, now - start);
       tell_step(t, now);
       /* after the last step of an epoch its evaluation comes first */
       if (t->progress.position < samples && save_is_due(t, now)) nn__save(t, NN__SAVE_STEP);
       nn__save_look(t);
     }
+    if (t->step.sum[t->param_count + NN__FLAG_TIME] != 0)
+      return NN_FAIL(NN_STOPPED,
+                     "stopped before the time limit after step %" PRIu64 " of %" PRIu64
+                     "; run the same command again to continue",
+                     t->progress.step, t->total_steps);
     if (t->step.sum[t->param_count + NN__FLAG_STOP] != 0)
       return NN_FAIL(NN_STOPPED,
                      "stopped on request after step %" PRIu64 " of %" PRIu64 "; run the same command again to continue",
@@ -121,7 +127,8 @@ static nn_status record_epoch(nn__trainer *t, const nn_epoch_row *row, bool best
   const double now = nn_seconds();
   unsigned what = 0;
   if (best && t->config->checkpoint.best) what |= NN__SAVE_BEST;
-  if ((every > 0 && row->epoch % (uint64_t)every == 0) || save_is_due(t, now)) what |= NN__SAVE_STEP;
+  const bool by_epochs = every > 0 && row->epoch % (uint64_t)every == 0 && nn__deadline_allows_save(t);
+  if (by_epochs || save_is_due(t, now)) what |= NN__SAVE_STEP;
   if (now - t->last_history > HISTORY_EVERY_S && !nn__save_runs(t)) what |= NN__SAVE_HISTORY;
   if (what != 0) nn__save(t, what);
   return NN_OK;
@@ -149,9 +156,12 @@ static nn_status loop(nn__trainer *t) {
   const bool first = root(t) && t->progress.step == 0;
   NN_TRY(nn_comm_agree(t->comm, first ? nn_history_weights(t->history, 0, t->params) : NN_OK));
   t->last_saved = t->last_history = nn_seconds();
+  if (root(t)) nn__deadline_set(t);
   while (t->progress.epoch < epochs && !t->progress.stopped_early) {
     NN_TRY(run_steps(t));
+    const double start = nn_seconds();
     NN_TRY(finish_epoch(t));
+    nn__deadline_note(&t->deadline.epoch_end, nn_seconds() - start);
   }
   return NN_OK;
 }

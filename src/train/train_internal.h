@@ -18,6 +18,7 @@ enum {
   NN__SUMS,
   NN__FLAG_FAILED = NN__SUMS, /* this rank failed in this step */
   NN__FLAG_STOP,              /* this rank was asked to stop */
+  NN__FLAG_TIME,              /* rank 0: no time is left for another step */
   NN__TAIL = 16               /* floats behind the parameters in a gradient arena */
 };
 
@@ -124,7 +125,11 @@ typedef struct nn__trainer {
     nn_status status;
   } step;
 
-  uint64_t skipped;     /* steps in a row that were passed over */
+  uint64_t skipped;         /* steps in a row that were passed over */
+  struct {                  /* rank 0 */
+    double at, margin;      /* nn_seconds() when the job is ended; INFINITY: never */
+    double step, epoch_end; /* seconds that these took at most of late */
+  } deadline;
   double epoch_seconds; /* of training in this epoch, in this process */
   uint64_t epoch_first; /* samples of this epoch that another process did */
   double last_told, last_saved, last_history;
@@ -181,6 +186,15 @@ void nn__trace_begin(nn__trainer *t, uint64_t epoch);
 void nn__trace_forward(nn__trainer *t, int piece, size_t rows);
 void nn__trace_backward(nn__trainer *t, const float *gradients);
 nn_status nn__trace_end(nn__trainer *t); /* new weights; tells the observer */
+
+/* ---- the time limit (rank 0) -------------------------------------------------------------------------------- */
+
+void nn__deadline_set(nn__trainer *t);
+void nn__deadline_note(double *longest, double seconds);
+/* Would another step come too late for the save that must follow it? Asked within a step. */
+bool nn__deadline_near(const nn__trainer *t);
+/* Is there time to save now, and once more at the end? */
+bool nn__deadline_allows_save(const nn__trainer *t);
 
 /* ---- saving beside the training (rank 0) ------------------------------------------------------------------- */
 

@@ -3,7 +3,9 @@
 in time and says why, and the same command goes on to the same final state."""
 
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +102,59 @@ class Saving(Survival):
         self.assertEqual(self.digest(), self.undisturbed(*sets))
         mine, other = ((self.folder / f"runs/{run}/metrics.csv").read_text().splitlines() for run in ("it", "other"))
         self.assertEqual([line.rsplit(",", 1)[0] for line in mine], [line.rsplit(",", 1)[0] for line in other])
+
+
+class TimeLimit(Survival):
+    ENDLESS = ("train.epochs=1000000",)
+    LIMIT = "stopped before the time limit after step"
+
+    def fake_squeue(self, script):
+        path = self.folder / "bin/squeue"
+        path.parent.mkdir()
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+        return {"PATH": f"{path.parent}:{os.environ['PATH']}", "SLURM_JOB_ID": "4711"}
+
+    def ends_within(self, seconds, code, *sets, **more):
+        start = time.monotonic()
+        said = self.end(self.start(*self.ENDLESS, *sets, **more), code)
+        took = time.monotonic() - start
+        self.assertLess(took, seconds, said)
+        return said
+
+    def goes_on(self):
+        reached = self.summary()["steps"]
+        self.assertEqual(self.steps()[-1], reached)
+        epochs = f"train.epochs={reached // 2 + 1}"
+        self.run_ok("it.yaml", "--set", epochs)
+        self.assertEqual(self.digest(), self.undisturbed(epochs))
+
+    def test_a_limit_of_its_own_leaves_time_for_slow_saves(self):
+        sets = ("run.max_minutes=0.4", "checkpoint.every_steps=300", "checkpoint.every_epochs=0", "checkpoint.best=false")
+        said = self.ends_within(24, 85, *sets, NNMPI_FAULT="slow-save@0")
+        self.assertIn(self.LIMIT, said)
+        self.assertIn("24 s are left (run.max_minutes)", said)
+        self.assertGreaterEqual(self.summary()["saves"]["count"], 2)
+        self.assertEqual((self.summary()["status"], self.steps()[-1]), ("stopped", self.summary()["steps"]))
+
+    def test_slurm_says_when_the_job_ends(self):
+        # for the ranks alone: mpirun would ask SLURM for nodes
+        said = self.ends_within(9, 85, ranks=2, shell=f'SLURM_JOB_ID=1 SLURM_JOB_END_TIME={int(time.time()) + 9} "$@"')
+        self.assertIn(self.LIMIT, said)
+        self.assertIn("(SLURM)", said)
+        self.goes_on()
+
+    def test_squeue_is_asked_where_the_environment_does_not_say(self):
+        asked = self.fake_squeue('echo "$@" > "$0.asked"; echo 0:06')
+        self.assertIn(self.LIMIT, self.ends_within(6, 85, **asked))
+        self.assertIn("--jobs 4711", (self.folder / "bin/squeue.asked").read_text())
+
+    def test_a_squeue_without_an_answer_is_no_limit_and_does_not_hold_up(self):
+        for number, script in enumerate(["echo UNLIMITED", "exit 1", "sleep 600"]):
+            with self.subTest(script=script):
+                (self.folder / "bin").is_dir() and shutil.rmtree(self.folder / "bin")
+                done = self.run_ok("it.yaml", "--set", f"run.name=run-{number}", **self.fake_squeue(script))
+                self.assertNotIn("time limit", done.out)
 
 
 if __name__ == "__main__":
