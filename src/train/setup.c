@@ -299,6 +299,7 @@ nn_status nn__trainer_open(nn__trainer *t) {
 }
 
 void nn__trainer_close(nn__trainer *t) {
+  nn__watch_stop(t);
   nn__saver_destroy(t);
   nn__run_unlock(t);
   nn_checkpoint_close(&t->found);

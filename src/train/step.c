@@ -73,8 +73,10 @@ static void reduce(nn__trainer *t) {
   if (t->options->stop != NULL && *t->options->stop) flags[NN__FLAG_STOP] = 1;
   if (nn_comm_rank(t->comm) == 0 && nn__deadline_near(t)) flags[NN__FLAG_TIME] = 1;
   if (nn_fault("gradient", t->progress.step)) nn_tree_slot(t->tree, t->first_piece)[0] = INFINITY;
+  nn__watch_beat(t, true);
   const double start = nn_seconds();
   const nn_status status = nn_tree_sum(t->tree, &t->step.sum);
+  nn__watch_beat(t, false);
   t->step.reduce_seconds = nn_seconds() - start;
   /* after an MPI error no collective can be trusted, not even one that agrees on it */
   if (status != NN_OK) {

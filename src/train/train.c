@@ -13,6 +13,7 @@ static bool root(const nn__trainer *t) {
 
 static nn_status evaluate(nn__trainer *t, nn_set set, nn_metrics *out) {
   *out = nn_metrics_none;
+  nn__watch_beat(t, false);
   if (nn_dataset_count(t->dataset, set) == 0) return NN_OK;
   const nn__evaluation evaluation = {.comm = t->comm,
                                      .threads = t->threads,
@@ -146,7 +147,9 @@ static nn_status finish_epoch(nn__trainer *t) {
   t->result->train = row.train;
   t->result->valid = row.valid;
   const bool best = note_best(t, &row.valid);
-  return nn_comm_agree(t->comm, root(t) ? record_epoch(t, &row, best) : NN_OK);
+  const nn_status status = root(t) ? record_epoch(t, &row, best) : NN_OK;
+  nn__watch_beat(t, true);
+  return nn_comm_agree(t->comm, status);
 }
 
 /* ---- the whole run --------------------------------------------------------------------------------------- */
@@ -192,6 +195,7 @@ static void close_run(nn__trainer *t, nn_status status) {
   result->steps = t->progress.step;
   result->best_epoch = t->progress.best_epoch;
   result->stopped_early = t->progress.stopped_early;
+  nn__watch_beat(t, !root(t));
   if (!root(t)) return;
   nn_error error = *nn_error_last();
   unsigned what = 0;
@@ -214,7 +218,8 @@ nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry
   result->was_finished = t.resumed && (t.progress.stopped_early || t.progress.epoch >= (uint64_t)config->train.epochs);
   if (result->was_finished) take_last_row(&t);
   if (root(&t)) nn__run_summary(&t, "running", NN_OK);
-  status = loop(&t);
+  status = nn__watch_start(&t);
+  if (status == NN_OK) status = loop(&t);
   if (status == NN_OK && root(&t)) nn__save(&t, NN__SAVE_STEP); /* before the test set, which may take long */
   if (status == NN_OK) status = evaluate(&t, NN_SET_TEST, &result->test);
   close_run(&t, status);

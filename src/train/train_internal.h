@@ -85,6 +85,7 @@ nn_status nn__evaluate(const nn__evaluation *evaluation, nn_set set, nn_metrics 
 
 typedef struct nn__trace nn__trace;
 typedef struct nn__saver nn__saver;
+typedef struct nn__watch nn__watch;
 
 typedef struct nn__trainer {
   nn_comm *comm;
@@ -133,6 +134,7 @@ typedef struct nn__trainer {
   double epoch_seconds; /* of training in this epoch, in this process */
   uint64_t epoch_first; /* samples of this epoch that another process did */
   double last_told, last_saved, last_history;
+  nn__watch *watch; /* NULL: nobody looks for ranks that hang */
   nn__saver *saver; /* rank 0 */
   struct {          /* of states, in this process */
     uint64_t count;
@@ -195,6 +197,13 @@ void nn__deadline_note(double *longest, double seconds);
 bool nn__deadline_near(const nn__trainer *t);
 /* Is there time to save now, and once more at the end? */
 bool nn__deadline_allows_save(const nn__trainer *t);
+
+/* ---- ranks that hang ------------------------------------------------------------------------------------------ */
+
+nn_status nn__watch_start(nn__trainer *t); /* Collective. */
+void nn__watch_stop(nn__trainer *t);
+/* The training moves on: this rank goes to work, or begins to wait for the others. */
+void nn__watch_beat(const nn__trainer *t, bool waits);
 
 /* ---- saving beside the training (rank 0) ------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -155,6 +156,63 @@ class TimeLimit(Survival):
                 (self.folder / "bin").is_dir() and shutil.rmtree(self.folder / "bin")
                 done = self.run_ok("it.yaml", "--set", f"run.name=run-{number}", **self.fake_squeue(script))
                 self.assertNotIn("time limit", done.out)
+
+
+class LostRanks(Survival):
+    ENDLESS = ("train.epochs=1000000", "checkpoint.every_steps=50", "checkpoint.every_epochs=0")
+    NUMBERED = 'echo $$ > pid-$rank; exec "$@"'
+
+    def start_three(self, *sets):
+        running = self.start(*self.ENDLESS, *sets, ranks=3, shell=self.NUMBERED)
+        self.wait_for(lambda: self.steps() and self.steps()[-1] >= 100, running)
+        return running, [int((self.folder / f"pid-{rank}").read_text()) for rank in range(3)]
+
+    def ends(self, running, seconds):
+        """It ends by itself, in time and not as if all were well; what it said."""
+        start = time.monotonic()
+        out, err = running.communicate(timeout=program.TIMEOUT)
+        self.assertLess(time.monotonic() - start, seconds, f"{out}\n{err}")
+        self.assertNotIn(running.returncode, (0, 85), f"{out}\n{err}")
+        return out + err
+
+    def goes_on(self, ranks):
+        epochs = f"train.epochs={self.steps()[-1] // 2 + 30}"
+        self.assertIn("continued at epoch", self.run_ok("it.yaml", "--set", epochs, ranks=ranks).out)
+        self.assertEqual(self.digest(), self.undisturbed(epochs))
+
+    def test_any_rank_is_killed(self):
+        for rank in range(3):
+            with self.subTest(rank=rank):
+                running, processes = self.start_three("run.stall_seconds=0")
+                os.kill(processes[rank], signal.SIGKILL)
+                said = self.ends(running, 10)
+                if "Open MPI" in said:
+                    self.assertRegex(said, rf"rank {rank} with PID \d+ on node")
+                self.goes_on(ranks=rank)
+                shutil.rmtree(self.folder / "runs")
+
+    def test_any_rank_hangs(self):
+        for rank in (0, 2):
+            with self.subTest(rank=rank):
+                running, processes = self.start_three("run.stall_seconds=2")
+                os.kill(processes[rank], signal.SIGSTOP)
+                said = self.ends(running, 2 + 2 + 10)
+                self.assertRegex(said, rf"nnmpi: error: no progress for 2 s, in step \d+: no sign of life from rank {rank} "
+                                       rf"\(process {processes[rank]} on host {re.escape(socket.gethostname())}\); ")
+                self.assertEqual(said.count("no sign of life"), 1)
+                self.goes_on(ranks=2)
+                self.assertFalse((self.run / "stalled").exists())
+                shutil.rmtree(self.folder / "runs")
+
+    def test_a_job_that_is_suspended_as_a_whole_has_not_stalled(self):
+        running, processes = self.start_three("run.stall_seconds=1")
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for process in processes:
+                os.kill(process, number)
+            time.sleep(4)
+        self.assertIsNone(running.poll())
+        running.send_signal(signal.SIGUSR1)
+        self.end(running, 85)
 
 
 if __name__ == "__main__":

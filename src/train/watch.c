@@ -1,0 +1,254 @@
+/* A rank that hangs: the others would wait for it for ever. On every rank a thread looks whether the training moves on;
+ * it makes no MPI call. When nothing has moved for run.stall_seconds, every rank that can leaves a sign of life in the
+ * run folder; ranks without one are missing. Time is counted by the thread itself, so that a job which the batch system
+ * suspends as a whole has not stalled. */
+#include "train_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  NAMED_MAX = 8 /* ranks of a kind in the message */,
+  FILES_MAY_TAKE = 30 /* s: then this process ends by SIGALRM */
+};
+
+typedef struct place {
+  char host[64];
+  long process;
+} place;
+
+/* What somebody said before it fell silent, one character in its file. */
+static const char sign_missing = '\0', sign_waiting = 'w', sign_busy = 'b';
+
+struct nn__watch {
+  nn__trainer *t;
+  pthread_t thread;
+  pthread_mutex_t mutex;
+  pthread_cond_t ended;
+  bool end, runs;
+  double limit, tick;
+  int rank, size;
+  atomic_ulong beats;
+  atomic_bool waits;
+  _Atomic uint64_t step;
+  char folder[1100];
+  place *places; /* [size] */
+  char *signs;   /* [size] */
+};
+
+void nn__watch_beat(const nn__trainer *t, bool waits) {
+  nn__watch *w = t->watch;
+  if (w == NULL) return;
+  atomic_store_explicit(&w->waits, waits, memory_order_relaxed);
+  atomic_store_explicit(&w->step, t->progress.step + 1, memory_order_relaxed);
+  atomic_fetch_add_explicit(&w->beats, 1, memory_order_release);
+}
+
+/* ---- signs of life ----------------------------------------------------------------------------------------- */
+
+static void path_of(const nn__watch *w, char path[1200]) {
+  snprintf(path, 1200, "%s/rank-%d", w->folder, w->rank);
+}
+
+static void leave_sign(const nn__watch *w) {
+  char path[1200];
+  path_of(w, path);
+  const bool waits = atomic_load_explicit(&w->waits, memory_order_relaxed);
+  const nn_bytes bytes = {waits ? &sign_waiting : &sign_busy, 1};
+  (void)alarm(FILES_MAY_TAKE);
+  if (nn_directory_create(w->folder) == NN_OK) (void)nn_file_replace(path, &bytes, 1);
+  (void)alarm(0);
+}
+
+static void take_sign_back(const nn__watch *w) {
+  char path[1200];
+  path_of(w, path);
+  (void)unlink(path);
+}
+
+/* Of a job that ended so. */
+static void remove_signs(const char *folder) {
+  DIR *directory = opendir(folder);
+  if (directory == NULL) return;
+  for (const struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory))
+    if (strncmp(entry->d_name, "rank-", 5) == 0) (void)unlinkat(dirfd(directory), entry->d_name, 0);
+  closedir(directory);
+  (void)rmdir(folder);
+}
+
+/* Who left which sign. Our own counts even where the file could not be written. */
+static void collect_signs(nn__watch *w) {
+  char path[1200];
+  memset(w->signs, sign_missing, (size_t)w->size);
+  for (int r = 0; r < w->size; r++) {
+    snprintf(path, sizeof path, "%s/rank-%d", w->folder, r);
+    char *text = NULL;
+    size_t count = 0;
+    if (nn_file_read(path, 1, &text, &count) == NN_OK && count == 1) w->signs[r] = text[0];
+    nn_free(text);
+  }
+  if (w->signs[w->rank] == sign_missing)
+    w->signs[w->rank] = atomic_load_explicit(&w->waits, memory_order_relaxed) ? sign_waiting : sign_busy;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------- */
+
+/* "rank 1 (process 4711 on host a), rank 5 (…)" of those with this sign; how many they are. */
+static int name_ranks(const nn__watch *w, char sign, nn_text *out) {
+  int count = 0;
+  for (int r = 0; r < w->size; r++) {
+    if (w->signs[r] != sign) continue;
+    if (count++ < NAMED_MAX)
+      nn_text_add(out, "%srank %d (process %ld on host %s)", count > 1 ? ", " : "", r, w->places[r].process,
+                  w->places[r].host);
+  }
+  if (count > NAMED_MAX) nn_text_add(out, " and %d more", count - NAMED_MAX);
+  return count;
+}
+
+static void describe(const nn__watch *w, nn_text *out) {
+  nn_text missing = {0}, busy = {0};
+  const int gone = name_ranks(w, sign_missing, &missing), working = name_ranks(w, sign_busy, &busy);
+  nn_text_add(out, "no progress for %g s, in step %" PRIu64 ": ", w->limit,
+              atomic_load_explicit(&w->step, memory_order_relaxed));
+  if (gone > 0) nn_text_add(out, "no sign of life from %s; ", missing.at);
+  if (working > 0) nn_text_add(out, "busy or hanging: %s; ", busy.at);
+  if (gone + working == 0) nn_text_add(out, "all ranks wait for each other: MPI or the network hangs; ");
+  nn_text_add(out, "run the same command again to continue from the newest checkpoint (if steps, evaluations or saves "
+                   "take so long, raise run.stall_seconds)");
+  nn_text_clear(&missing);
+  nn_text_clear(&busy);
+}
+
+/* One speaks: the lowest rank that is alive. One process that ends so makes the launcher end the others. */
+static void end_job(nn__watch *w) {
+  nn_text text = {0};
+  int speaker = 0;
+  (void)alarm(FILES_MAY_TAKE);
+  collect_signs(w);
+  while (w->signs[speaker] == sign_missing) speaker++;
+  if (speaker == w->rank) {
+    describe(w, &text);
+    const char *message = nn_text_status(&text) == NN_OK ? text.at : "no progress for run.stall_seconds";
+    (void)NN_FAIL(NN_ERR_COMM, "%s", message);
+    if (w->rank == 0 && w->t->log != NULL)
+      nn_log_write(w->t->log, NN_LOG_ERROR, "%s", message);
+    else
+      fprintf(stderr, "nnmpi: error: %s\n", message);
+    fflush(stderr);
+    if (w->rank == 0) nn__run_summary(w->t, "failed", NN_ERR_COMM);
+  } else {
+    (void)nanosleep(&(struct timespec){.tv_sec = 3}, NULL); /* the message first */
+  }
+  _exit(NN_ERR_COMM);
+}
+
+/* ---- the thread -------------------------------------------------------------------------------------------- */
+
+/* False where the training has ended meanwhile. */
+static bool sleep_tick(nn__watch *w) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  const double at = (double)until.tv_nsec * 1e-9 + w->tick;
+  until.tv_sec += (time_t)at;
+  until.tv_nsec = (long)((at - floor(at)) * 1e9);
+  pthread_mutex_lock(&w->mutex);
+  int over = 0;
+  while (!w->end && over == 0) over = pthread_cond_timedwait(&w->ended, &w->mutex, &until);
+  const bool goes_on = !w->end;
+  pthread_mutex_unlock(&w->mutex);
+  return goes_on;
+}
+
+static void *watch(void *context) {
+  nn__watch *w = context;
+  /* the others notice at other times: by as much as a tick, and what a sign needs to be seen on other nodes */
+  const double grace = fmin(10, fmax(2, 0.2 * w->limit));
+  unsigned long seen = 0;
+  double still = 0;
+  bool said = false;
+  while (sleep_tick(w)) {
+    const unsigned long now = atomic_load_explicit(&w->beats, memory_order_acquire);
+    still = now == seen ? still + w->tick : 0;
+    seen = now;
+    if (said && still == 0) take_sign_back(w);
+    if (!said && still >= w->limit) leave_sign(w);
+    said = still >= w->limit;
+    if (still >= w->limit + grace) end_job(w);
+  }
+  return NULL;
+}
+
+static bool start_thread(nn__watch *w) {
+  pthread_condattr_t monotonic;
+  sigset_t all, before;
+  pthread_mutex_init(&w->mutex, NULL);
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&w->ended, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  sigfillset(&all);
+  sigdelset(&all, SIGALRM);
+  if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return false;
+  const bool started = pthread_create(&w->thread, NULL, watch, w) == 0;
+  (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return started;
+}
+
+static nn_status create(nn__trainer *t) {
+  void *memory = NULL;
+  const int size = nn_comm_size(t->comm);
+  NN_TRY(nn_alloc(1, sizeof(nn__watch), "the watch", &memory));
+  nn__watch *w = t->watch = memory;
+  w->t = t;
+  w->rank = nn_comm_rank(t->comm);
+  w->size = size;
+  w->limit = t->config->run.stall_seconds;
+  w->tick = fmin(1, w->limit / 8);
+  snprintf(w->folder, sizeof w->folder, "%s/stalled", t->result->run_folder);
+  NN_TRY(nn_alloc((size_t)size, sizeof *w->places, "the places of the ranks", &memory));
+  w->places = memory;
+  NN_TRY(nn_alloc((size_t)size, 1, "signs of life", &memory));
+  w->signs = memory;
+  return NN_OK;
+}
+
+nn_status nn__watch_start(nn__trainer *t) {
+  if (!(t->config->run.stall_seconds > 0)) return NN_OK;
+  NN_TRY(nn_comm_agree(t->comm, create(t)));
+  nn__watch *w = t->watch;
+  place mine = {.process = (long)getpid()};
+  snprintf(mine.host, sizeof mine.host, "%s", nn_comm_host(t->comm));
+  if (w->rank == 0) remove_signs(w->folder);
+  NN_TRY(nn_comm_gather_all(t->comm, &mine, sizeof mine, w->places));
+  w->runs = start_thread(w);
+  if (!w->runs) nn_log_info(t->log, "no thread could be had to watch for ranks that hang");
+  return NN_OK;
+}
+
+void nn__watch_stop(nn__trainer *t) {
+  nn__watch *w = t->watch;
+  if (w == NULL) return;
+  if (w->runs) {
+    pthread_mutex_lock(&w->mutex);
+    w->end = true;
+    pthread_cond_signal(&w->ended);
+    pthread_mutex_unlock(&w->mutex);
+    (void)pthread_join(w->thread, NULL);
+    pthread_cond_destroy(&w->ended);
+    pthread_mutex_destroy(&w->mutex);
+  }
+  nn_free(w->places);
+  nn_free(w->signs);
+  nn_free(w);
+  t->watch = NULL;
+}
