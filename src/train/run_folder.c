@@ -16,11 +16,11 @@ static nn_status path_in(const nn__trainer *t, const char *name, char **out) {
 static nn_status set_aside(nn__trainer *t) {
   const char *folder = t->result->run_folder;
   struct stat about;
-  char aside[1100];
+  char *aside = t->set_aside;
   if (stat(folder, &about) != 0) return NN_OK;
   if (S_ISDIR(about.st_mode) && access(folder, W_OK) == 0) NN_TRY(nn__run_lock(t));
   for (int i = 1; i < 10000; i++) {
-    snprintf(aside, sizeof aside, "%s.old-%d", folder, i);
+    snprintf(aside, sizeof t->set_aside, "%s.old-%d", folder, i);
     if (stat(aside, &about) == 0) continue;
     if (rename(folder, aside) != 0)
       return NN_FAIL(NN_ERR_IO, "%s: the old run cannot be set aside as %s: %s", folder, aside, strerror(errno));
@@ -36,7 +36,9 @@ nn_status nn__run_open(nn__trainer *t) {
   if (snprintf(t->result->run_folder, 1000, "%s/%s", run->folder, run->name) >= 1000)
     return NN_FAIL(NN_ERR_CONFIG, "run.folder and run.name are too long together");
   if (nn_comm_rank(t->comm) != 0) return NN_OK;
+  struct stat about;
   if (t->options->restart) NN_TRY(set_aside(t));
+  t->new_folder = stat(t->result->run_folder, &about) != 0;
   snprintf(folder, sizeof folder, "%s/checkpoints", t->result->run_folder);
   NN_TRY(nn_directory_create(folder));
   if (access(folder, W_OK) != 0)
@@ -45,6 +47,21 @@ nn_status nn__run_open(nn__trainer *t) {
   NN_TRY(nn__run_lock(t));
   snprintf(folder, sizeof folder, "%s/log.txt", t->result->run_folder);
   return nn_log_to_file(t->log, folder);
+}
+
+void nn__run_forget(nn__trainer *t) {
+  static const char *const files[] = {"log.txt", "config.yaml", "metrics.csv", "lock"};
+  char path[1100];
+  if (!t->new_folder) return;
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    snprintf(path, sizeof path, "%s/%s", t->result->run_folder, files[i]);
+    (void)unlink(path);
+  }
+  snprintf(path, sizeof path, "%s/checkpoints", t->result->run_folder);
+  (void)rmdir(path);
+  if (rmdir(t->result->run_folder) != 0 || t->set_aside[0] == '\0') return;
+  if (rename(t->set_aside, t->result->run_folder) == 0)
+    nn_log_info(t->log, "the old run is back in %s", t->result->run_folder);
 }
 
 /* ---- finding what to continue ----------------------------------------------------------------------- */

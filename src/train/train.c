@@ -214,7 +214,10 @@ nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry
       .comm = comm, .config = config, .registry = registry, .options = options, .log = log, .result = result};
   *result = (nn_train_result){.train = nn_metrics_none, .valid = nn_metrics_none, .test = nn_metrics_none};
   nn_status status = nn__trainer_open(&t);
-  if (status != NN_OK) goto done;
+  if (status != NN_OK) {
+    if (root(&t)) nn__run_forget(&t);
+    goto done;
+  }
   result->was_finished = t.resumed && (t.progress.stopped_early || t.progress.epoch >= (uint64_t)config->train.epochs);
   if (result->was_finished) take_last_row(&t);
   if (root(&t)) nn__run_summary(&t, "running", NN_OK);

@@ -144,7 +144,9 @@ typedef struct nn__trainer {
   uint64_t saved_step, history_step; /* steps of the newest checkpoint and of history.h5 on disk; UINT64_MAX: none */
   bool step_failed, best_failed;     /* the newest of its kind could not be written */
 
-  bool locked; /* rank 0: `lock_file` is open and keeps other jobs out of the run folder */
+  bool new_folder;      /* rank 0: this process made the run folder */
+  char set_aside[1100]; /* where the old one is; empty: there was none */
+  bool locked;          /* rank 0: `lock_file` is open and keeps other jobs out of the run folder */
   int lock_file;
 } nn__trainer;
 
@@ -226,6 +228,8 @@ bool nn__save_runs(const nn__trainer *t);
 /* ---- the run folder (rank 0) ------------------------------------------------------------------------------ */
 
 nn_status nn__run_open(nn__trainer *t); /* rank 0: lock, folders, old run aside, config.yaml */
+/* Rank 0: the run did not come to its first step. A folder that was made for it goes again, an old run comes back. */
+void nn__run_forget(nn__trainer *t);
 nn_status
 nn__run_find(nn__trainer *t,
              int64_t asked); /* Collective: is there something to continue, does it fit; settles virtual ranks */

@@ -76,6 +76,24 @@ class Survival(program.TestCase):
         return self.digest("other")
 
 
+class Start(Survival):
+    def test_a_run_that_does_not_begin_leaves_nothing_behind(self):
+        for ranks in (0, 2):
+            self.run_fails(5, "it.yaml", "--set", "model.init_from=none.h5", ranks=ranks, parts=["none.h5: no such file"])
+            self.assertEqual(list((self.folder / "runs").iterdir()), [])
+        self.run_ok("it.yaml")
+        before = self.digest()
+        self.run_fails(5, "it.yaml", "--restart", "--set", "model.init_from=none.h5")
+        self.assertEqual([path.name for path in (self.folder / "runs").iterdir()], ["it"])
+        self.assertEqual(self.digest(), before)
+
+    def test_another_configuration_is_refused_old_and_new(self):
+        self.run_ok("it.yaml")
+        self.run_fails(5, "it.yaml", "--set", "train.optimizer.lr=0.5", "--set", "model.hidden=9", ranks=2,
+                       parts=["train.optimizer.lr: 0.01 -> 0.5", "model.hidden: [8] -> [9]", "--restart", "run.name"])
+        self.run_ok("it.yaml", "--set", "train.epochs=41", "--set", "run.stall_seconds=0", "--set", "parallel.threads=2")
+
+
 class Saving(Survival):
     SLOW = {"NNMPI_FAULT": "slow-save@0"}  # five seconds more
     LONG = ("train.epochs=1000000", "checkpoint.every_epochs=0", "checkpoint.best=false", "checkpoint.every_steps=10")
