@@ -68,6 +68,7 @@ static void images_and_labels_come_through(void **state) {
     assert_ok(nn_import_idx(&f.options, &summary));
     assert_non_null(strstr(summary.at, "train: 5 samples of 2 x 3, uint8; 4 classes with 1 to 2 samples each"));
     assert_non_null(strstr(summary.at, "test: 5 samples"));
+    assert_null(strstr(summary.at, "begin at"));
     nn_text_clear(&summary);
     const nn_data_config c = settings(f.output);
     loaded l;
@@ -162,6 +163,20 @@ static void damaged_files_are_named(void **state) {
   assert_refused(&f, "images: cannot be opened");
   f.options.images = s->folder;
   assert_refused(&f, "is not a file");
+}
+
+static void labels_that_begin_at_1_are_remarked_on(void **state) {
+  scene *s = *state;
+  files f;
+  unsigned char bytes[64];
+  nn_text summary = {0};
+  prepare(s, &f);
+  const size_t length = labels(bytes);
+  for (size_t i = length - IMAGES; i < length; i++) bytes[i]++;
+  write_whole(f.labels, bytes, length);
+  assert_ok(nn_import_idx(&f.options, &summary));
+  assert_non_null(strstr(summary.at, "labels begin at 1, but classes at 0: none is of class 0\n"));
+  nn_text_clear(&summary);
 }
 
 static void damaged_gzip_files_are_named(void **state) {
@@ -294,6 +309,7 @@ int main(void) {
       cmocka_unit_test(images_and_labels_come_through),
       cmocka_unit_test(wider_types_are_turned_to_this_machines_byte_order),
       cmocka_unit_test(damaged_files_are_named),
+      cmocka_unit_test(labels_that_begin_at_1_are_remarked_on),
       cmocka_unit_test(damaged_gzip_files_are_named),
       cmocka_unit_test(pairs_that_do_not_fit_are_refused),
       cmocka_unit_test(broken_files_are_answered_not_crashed_on),

@@ -10,7 +10,11 @@
 #include <string.h>
 #include <strings.h>
 
-enum { FEW_CLASSES = 100, ROWS_PER_CLASS = 4 };
+enum {
+  FEW_CLASSES = 100,
+  ROWS_PER_CLASS = 4,
+  ROWS_TOLD_APART = 20 /* so many different words are hardly classes */
+};
 
 typedef struct cell {
   const char *text;
@@ -146,6 +150,13 @@ static nn_status decide(const nn__csv_table *t, int mode, nn__csv_target *out) {
   size_t distinct = 0;
   NN_TRY(sort_cells(t, numbers, &cells, &distinct));
   nn_status status = NN_OK;
+  if (mode == NN_TARGET_AUTO && !numbers && distinct == t->rows && t->rows >= ROWS_TOLD_APART) {
+    status = fail_at(t, 0,
+                     "is text, and no two rows have the same: if these are numbers, write them like 1234.5; "
+                     "--target-type class imports them as classes all the same");
+    nn_free(cells);
+    return status;
+  }
   const bool few = distinct <= 2 || (distinct <= FEW_CLASSES && distinct <= t->rows / ROWS_PER_CLASS);
   if (mode == NN_TARGET_AUTO && numbers && !few) {
     out->rule = "whole numbers, too many different ones for classes";

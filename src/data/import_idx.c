@@ -202,13 +202,13 @@ static nn_status write_images(idx *f, nn_h5_image *image, const char *name) {
 
 /* What is worth telling about the labels of a set. */
 typedef struct census {
-  size_t classes, fewest, most;
+  size_t classes, fewest, most, lowest; /* lowest: label that occurs */
 } census;
 
 static nn_status count_labels(const idx *f, const void *stored, census *out) {
   const nn_element type = nn__element_of(f->type);
   const size_t count = (size_t)f->dims[0];
-  size_t counts[256] = {0}, classes = 0;
+  size_t counts[256] = {0}, classes = 0, lowest = NN__CLASSES_MAX;
   for (size_t i = 0; i < count; i++) {
     double label = 0;
     char text[32];
@@ -217,9 +217,10 @@ static nn_status count_labels(const idx *f, const void *stored, census *out) {
       return NN_FAIL(NN_ERR_DATA, "%s: label %zu (counted from 0) is %s: labels are the whole numbers from 0 on",
                      f->path, i, nn__element_text(type, stored, i, text));
     if ((size_t)label + 1 > classes) classes = (size_t)label + 1;
+    if ((size_t)label < lowest) lowest = (size_t)label;
     if (label < 256) counts[(size_t)label]++;
   }
-  *out = (census){classes, SIZE_MAX, 0};
+  *out = (census){classes, SIZE_MAX, 0, lowest};
   for (size_t c = 0; c < classes && c < 256; c++) {
     if (counts[c] < out->fewest) out->fewest = counts[c];
     if (counts[c] > out->most) out->most = counts[c];
@@ -268,6 +269,7 @@ static void tell(const idx *images, const char *set, const census *c, nn_text *o
               nn_shape_text(&shape, text), nn_h5_type_name(images->type), c->classes);
   if (c->classes <= 256 && c->fewest == c->most) nn_text_add(out, " with %zu samples each", c->most);
   if (c->classes <= 256 && c->fewest != c->most) nn_text_add(out, " with %zu to %zu samples each", c->fewest, c->most);
+  if (c->lowest > 0) nn_text_add(out, "; labels begin at %zu, but classes at 0: none is of class 0", c->lowest);
   nn_text_add(out, "\n");
 }
 
