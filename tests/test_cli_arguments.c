@@ -167,7 +167,7 @@ static void missing_and_surplus_operands_are_named(void **state) {
   expect_usage_error("evaluate c.h5 d.h5 e.h5", "'e.h5' is one word too many");
   expect_usage_error("a.yaml b.yaml", "'b.yaml' is one word too many");
   expect_usage_error("a.yaml train.epochs=3", "did you mean '--set train.epochs=3'");
-  expect_usage_error("import idx a.gz", "'a.gz' is one word too many");
+  expect_usage_error("import idx a.gz", "'a.gz' is one word too many|'nnmpi import idx --help'");
 }
 
 static void numbers_are_taken_whole_and_in_range(void **state) {

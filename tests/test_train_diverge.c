@@ -91,6 +91,27 @@ static void the_layer_whose_output_broke_first_is_named(void **state) {
   assert_int_equal(train(comm, "hot", model, hot, NULL, &result), NN_ERR_DIVERGED);
   assert_said(comm, "step 2: the loss is not finite, and before it the output of layer 'high'");
   assert_said(comm, "there is no checkpoint yet");
+  if (nn_comm_rank(comm) == 0) assert_null(strstr(nn_error_last()->message, "normalize")); /* there is a data.scale */
+}
+
+static void raw_inputs_and_targets_are_pointed_at(void **state) {
+  nn_comm *comm = *state;
+  nn_train_result result;
+  static const char *const said[] = {"a warm-up, data.normalize and data.normalize_targets: standard",
+                                     "a warm-up, data.normalize_targets: standard",
+                                     "a warm-up, data.normalize: standard"};
+  static const char *const data[] = {"target: value", "target: value, normalize: standard",
+                                     "target: value, normalize_targets: standard"};
+  for (size_t i = 0; i < 3; i++) {
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml,
+             "run: {name: raw-%zu, folder: %s/runs}\ndata: {file: %s, %s}\nmodel: {hidden: [5]}\n"
+             "train: {epochs: 9, batch_size: 20, loss: mse, optimizer: {name: sgd, lr: 1e22}}\n"
+             "parallel: {virtual_ranks: 3}\n",
+             i, nn_scratch, data_path, data[i]);
+    assert_int_equal(nn_test_train(comm, yaml, NULL, &result), NN_ERR_DIVERGED);
+    assert_said(comm, said[i]);
+  }
 }
 
 /* The update itself ran over: that is nothing to skip, and nothing to save. */
@@ -134,6 +155,7 @@ int main(void) {
       cmocka_unit_test(a_broken_gradient_on_any_rank_stops_all_before_the_update),
       cmocka_unit_test(a_step_is_skipped_alike_whichever_rank_it_breaks_on),
       cmocka_unit_test(the_layer_whose_output_broke_first_is_named),
+      cmocka_unit_test(raw_inputs_and_targets_are_pointed_at),
       cmocka_unit_test(parameters_that_are_not_finite_are_neither_saved_nor_skipped),
       cmocka_unit_test(skipping_for_ever_is_a_divergence),
   };

@@ -149,7 +149,7 @@ nn_status nn__unknown_command(const char *typed) {
 
 static nn_status too_many_operands(const nn__arguments *arguments, const char *extra) {
   const nn__command *command = arguments->command;
-  const char *first = arguments->operands[0];
+  const char *first = arguments->operands[0]; /* NULL for a command that takes none */
   if (command == nn__commands[0]) {
     for (size_t i = 1; nn__commands[i] != NULL; i++)
       if (strcmp(nn__commands[i]->name, first) == 0)
@@ -167,7 +167,6 @@ static nn_status add_operand(nn__arguments *out, const char *operand) {
   size_t limit = 0;
   while (out->command->operands[limit] != NULL) limit++;
   if (out->operand_count == limit) {
-    if (limit == 0) return NN_FAIL(NN_ERR_USAGE, "'%s' is one word too many", operand);
     return too_many_operands(out, operand);
   }
   out->operands[out->operand_count++] = operand;

@@ -99,7 +99,8 @@ static nn_status file_open(const char *path, nn_status code, int *fd, uint64_t *
                            : NN_FAIL(NN_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
   if (fstat(opened, &about) != 0 || !S_ISREG(about.st_mode)) {
     close(opened);
-    return NN_FAIL(code, "%s: is not a file", path);
+    return S_ISDIR(about.st_mode) ? NN_FAIL(code, "%s: is a folder; name a file in it", path)
+                                  : NN_FAIL(code, "%s: is not a file", path);
   }
   *fd = opened;
   *size = (uint64_t)about.st_size;

@@ -75,6 +75,15 @@ static nn_status find_cause(nn__trainer *t, const nn_model_tensor *parameter, nn
   return NN_OK;
 }
 
+/* Numbers far from 1 are the commonest cause; pictures and such are brought near it by `scale`. */
+static const char *advice(const nn__trainer *t) {
+  const nn_data_config *data = &t->config->data;
+  const bool raw = data->normalize == NN_NORMALIZE_NONE && !(data->scale < 1) && !(data->scale > 1);
+  if (!nn_dataset_target(t->dataset)->classes && data->normalize_targets == NN_NORMALIZE_NONE)
+    return raw ? ", data.normalize and data.normalize_targets: standard" : ", data.normalize_targets: standard";
+  return raw ? ", data.normalize: standard" : "";
+}
+
 nn_status nn__diverged(nn__trainer *t) {
   nn_text cause = {0};
   const nn_model_tensor *parameter = broken_tensor(t, t->params);
@@ -89,9 +98,9 @@ nn_status nn__diverged(nn__trainer *t) {
   }
   status = NN_FAIL(NN_ERR_DIVERGED,
                    "training diverged in epoch %" PRIu64 ", step %" PRIu64 ": %s (learning rate %g)%s; try a smaller "
-                   "learning rate, train.clip_norm, or a warm-up",
+                   "learning rate, train.clip_norm, a warm-up%s",
                    t->progress.epoch + 1, t->progress.step + 1, cause.at, t->step.lr,
-                   skip ? ", and so many steps in a row were skipped" : "");
+                   skip ? ", and so many steps in a row were skipped" : "", advice(t));
 done:
   nn_text_clear(&cause);
   return status;

@@ -50,9 +50,10 @@ nn_status nn__trainer_sizes(nn__trainer *t, int size) {
   if (config->parallel.virtual_ranks < size)
     return NN_FAIL(NN_ERR_CONFIG,
                    "%d ranks are more than the %" PRId64
-                   " virtual ranks of this run (parallel.virtual_ranks): start at most %" PRId64
-                   " ranks, or a new run with more virtual ranks",
-                   size, config->parallel.virtual_ranks, config->parallel.virtual_ranks);
+                   " virtual rank%s of this run (parallel.virtual_ranks): start at most %" PRId64
+                   ", or begin a run with more: under another run.name, or with --restart",
+                   size, config->parallel.virtual_ranks, config->parallel.virtual_ranks == 1 ? "" : "s",
+                   config->parallel.virtual_ranks);
   t->virtual_ranks = (int)config->parallel.virtual_ranks;
   const size_t pieces = (size_t)t->virtual_ranks;
   if (samples < pieces)
