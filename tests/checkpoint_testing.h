@@ -50,7 +50,9 @@ static inline void run_begin(small_run *r, const char *config, nn_shape shape, n
   const size_t count = nn_model_param_count(r->model);
   r->params = new_floats(count);
   fill_arena(r->model, 7, r->params);
-  const size_t range_count = nn_model_trainable_ranges(r->model, ranges, 64);
+  const size_t range_count = nn_model_block_count(r->model);
+  assert_true(range_count <= 64);
+  for (size_t i = 0; i < range_count; i++) ranges[i] = nn_model_block_at(r->model, i)->range;
   assert_ok(
       nn_optim_create(&r->config->train.optimizer, &r->config->train.schedule, count, ranges, range_count, &r->optim));
   for (int s = 0; s < nn_optim_slot_count(r->optim); s++)

@@ -160,14 +160,8 @@ static inline bool bench_open(bench *b, nn_choice choice, nn_shape in, size_t ou
   b->grad = zeros(b->params);
   b->work = zeros(rows * b->layer->work_per_row + b->layer->work_fixed);
   b->samples = sample_ids(rows, 5);
-  b->pass = (nn_pass){.rows = rows,
-                      .training = true,
-                      .seed = 9,
-                      .step = 3,
-                      .samples = b->samples,
-                      .params = b->param,
-                      .grads = b->grad,
-                      .work = b->work};
+  b->pass = (nn_pass){
+      .rows = rows, .training = true, .seed = 9, .step = 3, .samples = b->samples, .params = b->param, .work = b->work};
   return true;
 }
 
@@ -191,17 +185,25 @@ static inline void bench_backward_on(const nn_team *team, void *context) {
   nn_pass pass = b->pass;
   pass.team = team;
   b->layer->ops->backward(b->layer, &pass, b->x, b->y, b->dy, b->dx);
+  /* rows of each parameter's gradient in three parts, each by a thread of its own */
+  for (int p = 0; p < b->layer->param_count; p++) {
+    const nn_param *param = &b->layer->params[p];
+    const size_t rows = param->dims[0], width = nn_param_size(param) / rows;
+    for (size_t part = 0; part < 3; part++) {
+      const size_t first = rows * part / 3, last = rows * (part + 1) / 3;
+      if (last > first && part % (size_t)team->size == (size_t)team->id)
+        b->layer->ops->gradient(b->layer, &pass, b->x, b->dy, p, first, last, b->grad + param->offset + first * width);
+    }
+  }
 }
 
 static inline void bench_forward(bench *b, int threads) {
   nn_team_run(threads, bench_forward_on, b);
 }
-/** dy survives, although a layer may overwrite what it is given. */
+/** After a forward pass, as backward may use up what that left. */
 static inline void bench_backward(bench *b, int threads) {
-  float *given = copy_floats(b->dy, b->rows * b->out);
+  bench_forward(b, threads);
   nn_team_run(threads, bench_backward_on, b);
-  memcpy(b->dy, given, b->rows * b->out * sizeof *given);
-  free(given);
 }
 
 /** J = sum dy y, in double. */

@@ -132,14 +132,19 @@ static inline void trial_on(const nn_team *team, void *context) {
                         .seed = 7,
                         .step = 1,
                         .samples = t->samples,
-                        .params = t->params,
-                        .grads = t->grads};
+                        .params = t->params};
   nn_model_forward(t->model, t->workspace, &pass);
   nn_loss_find(t->loss.schema->name)
       ->compute(t->loss.options, team, t->rows, nn_model_outputs(t->model), nn_workspace_output(t->workspace),
                 t->labels, NULL, t->weights, t->row_loss,
                 t->gradient ? nn_workspace_output_gradient(t->workspace) : NULL);
-  if (t->gradient) nn_model_backward(t->model, t->workspace, &pass);
+  if (!t->gradient) return;
+  nn_model_backward(t->model, t->workspace, &pass);
+  size_t first, last;
+  nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, &first, &last);
+  for (; first < last; first++)
+    nn_model_gradient(t->model, t->workspace, &pass, 0, t->rows, first, first + 1,
+                      t->grads + nn_model_block_at(t->model, first)->range.first);
 }
 
 /** The weighted loss. */

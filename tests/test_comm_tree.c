@@ -22,12 +22,16 @@ static void fill_and_sum(nn_comm *comm, int virtual_ranks, size_t count, bool pl
   assert_int_equal(nn_tree_create(comm, virtual_ranks, plain, count, tree), NN_OK);
   nn_tree_range(virtual_ranks, nn_comm_size(comm), nn_comm_rank(comm), &first, &leaves);
   for (int v = first; v < first + leaves; v++) {
-    float *slot = nn_tree_slot(*tree, v), *dst[32];
-    const float *src[32];
+    int due = 0;
+    const int place = nn_tree_place(*tree, v, &due);
+    assert_true(place < nn_tree_slots(*tree) && due <= place);
+    float *slot = nn_tree_slot(*tree, place);
     for (size_t i = 0; i < count; i++) slot[i] = value_of(v, i);
-    const int due = nn_tree_due(*tree, v, dst, src);
-    for (int d = 0; d < due; d++)
-      for (size_t i = 0; i < count; i++) dst[d][i] += src[d][i];
+    for (int d = 0; d < due; d++) {
+      const float *from = nn_tree_slot(*tree, place - d);
+      float *to = nn_tree_slot(*tree, place - d - 1);
+      for (size_t i = 0; i < count; i++) to[i] += from[i];
+    }
   }
   assert_int_equal(nn_tree_sum(*tree, sum), NN_OK);
 }

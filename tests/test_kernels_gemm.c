@@ -145,6 +145,28 @@ static void one_row_is_right_and_has_the_same_bits_on_any_team_and_instruction_s
   }
 }
 
+static void a_block_of_rows_has_the_bits_of_the_whole_product(void **state) {
+  (void)state;
+  static const size_t sizes[][3] = {{30, 40, 64}, {3, 5, 2},       {29, 784, 1},
+                                    {31, 70, 0},  {600, 130, 700}, {100, 300, 400}};
+  static const nn_team alone = {.id = 0, .size = 1};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    const size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
+    float *a = nn_test_floats(m * k + 1), *b = nn_test_floats(n * k + 1), *c = nn_test_floats(m * n);
+    float *whole = nn_test_floats(m * n);
+    nn_test_fill(m * k, 7 + s, a);
+    nn_test_fill(n * k, 70 + s, b);
+    memset(whole, 0, m * n * sizeof *whole);
+    if (k > 0) nn_gemm(&alone, NN_T, NN_N, m, n, k, a, b, whole);
+    for (size_t step = 1; step <= m; step = 3 * step + 1) {
+      for (size_t i = 0; i < m * n; i++) c[i] = NAN;
+      for (size_t i = 0; i < m; i += step) nn_gemm_block(m - i < step ? m - i : step, n, k, a + i, m, b, c + i * n);
+      assert_memory_equal(c, whole, m * n * sizeof *c);
+    }
+    nn_test_free(a, m * k + 1), nn_test_free(b, n * k + 1), nn_test_free(c, m * n), nn_test_free(whole, m * n);
+  }
+}
+
 static void what_is_not_finite_reaches_every_element_that_it_should(void **state) {
   (void)state;
   enum { M = 20, N = 40, K = 30 };
@@ -166,6 +188,7 @@ int main(void) {
       cmocka_unit_test(products_of_several_blocks_are_chains_to_the_last_bit),
       cmocka_unit_test(a_row_has_the_same_bits_alone_and_among_others),
       cmocka_unit_test(one_row_is_right_and_has_the_same_bits_on_any_team_and_instruction_set),
+      cmocka_unit_test(a_block_of_rows_has_the_bits_of_the_whole_product),
       cmocka_unit_test(what_is_not_finite_reaches_every_element_that_it_should),
   };
   return cmocka_run_group_tests_name("kernels.gemm", tests, NULL, NULL);

@@ -217,16 +217,29 @@ static void random_parameters_differ_between_tensors_and_seeds(void **state) {
 
 /* ---- freezing --------------------------------------------------------------------------------- */
 
-static void frozen_parameters_are_left_out_of_the_ranges(void **state) {
+/* Blocks that are next to each other in the arena, as ranges. */
+static size_t ranges_of(const nn_model *model, nn_range *ranges) {
+  size_t count = 0;
+  for (size_t i = 0; i < nn_model_block_count(model); i++) {
+    const nn_range range = nn_model_block_at(model, i)->range;
+    if (count > 0 && ranges[count - 1].last == range.first)
+      ranges[count - 1].last = range.last;
+    else
+      ranges[count++] = range;
+  }
+  return count;
+}
+
+static void frozen_parameters_are_left_out_of_the_blocks(void **state) {
   (void)state;
   net n;
-  nn_range ranges[4];
+  nn_range ranges[16];
   net_start(&n);
   net_dense(&n, 5, "a"); /* 4 x 5 and 5: 32 + 16 floats */
   net_dense(&n, 5, "b"); /* 5 x 5 and 5: 32 + 16 */
   net_dense(&n, 3, "c"); /* 5 x 3 and 3: 16 + 16 */
   net_build(&n, vector_of(4), 3);
-  assert_int_equal(nn_model_trainable_ranges(n.model, ranges, 4), 1);
+  assert_int_equal(ranges_of(n.model, ranges), 1);
   assert_int_equal(ranges[0].first, 0);
   assert_int_equal(ranges[0].last, 128);
   assert_int_equal(nn_model_param_count(n.model), 128);
@@ -235,7 +248,7 @@ static void frozen_parameters_are_left_out_of_the_ranges(void **state) {
   net_freeze(&n, "b");
   net_freeze(&n, "c.bias");
   net_build(&n, vector_of(4), 3);
-  assert_int_equal(nn_model_trainable_ranges(n.model, ranges, 4), 2);
+  assert_int_equal(ranges_of(n.model, ranges), 2);
   assert_int_equal(ranges[0].first, 0);
   assert_int_equal(ranges[0].last, 48);
   assert_int_equal(ranges[1].first, 96);
@@ -243,17 +256,55 @@ static void frozen_parameters_are_left_out_of_the_ranges(void **state) {
   assert_int_equal(nn_model_trainable_count(n.model), 25 + 15);
   assert_true(net_tensor(&n, "b.weight")->frozen && net_tensor(&n, "c.bias")->frozen);
   assert_false(net_tensor(&n, "c.weight")->frozen);
-  ranges[1].first = 7; /* more ranges than there is room for: counted, not written */
-  assert_int_equal(nn_model_trainable_ranges(n.model, ranges, 1), 2);
-  assert_int_equal(ranges[1].first, 7);
-  assert_int_equal(nn_model_trainable_ranges(n.model, NULL, 0), 2);
   nn_model_destroy(&n.model);
 
   net_freeze(&n, "a");
   net_freeze(&n, "c");
   net_build(&n, vector_of(4), 3);
-  assert_int_equal(nn_model_trainable_ranges(n.model, ranges, 4), 0);
+  assert_int_equal(nn_model_block_count(n.model), 0);
   assert_int_equal(nn_model_trainable_count(n.model), 0);
+  net_clear(&n);
+}
+
+static void blocks_are_whole_rows_and_workers_share_them(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_dense(&n, 100, "a"); /* 784 x 100 */
+  net_dense(&n, 3, "b");
+  net_build(&n, vector_of(784), 3);
+  const size_t count = nn_model_block_count(n.model);
+  size_t row = 0, tensor = 0;
+  assert_true(count > 4);
+  for (size_t i = 0; i < count; i++) {
+    const nn_model_block *block = nn_model_block_at(n.model, i);
+    const nn_param *param = nn_model_tensor_at(n.model, block->tensor)->param;
+    if (block->tensor != tensor) row = 0;
+    tensor = block->tensor;
+    assert_int_equal(block->first_row, row);
+    assert_true(block->last_row > row && block->last_row <= param->dims[0]);
+    assert_int_equal(block->range.first, param->offset + row * (nn_param_size(param) / param->dims[0]));
+    row = block->last_row;
+  }
+  for (size_t size = 1; size <= 40; size++) {
+    size_t next = 0, first = 0, last = 0;
+    for (size_t id = 0; id < size; id++) {
+      nn_model_block_share(n.model, size, id, &first, &last);
+      assert_int_equal(first, next);
+      assert_true(last >= first);
+      next = last;
+    }
+    assert_int_equal(next, count);
+  }
+  for (size_t most = 1; most <= 8; most++)
+    for (size_t first = 0, last; first < count; first = last) {
+      last = nn_model_blocks_together(n.model, 1000, most, first, count);
+      assert_true(last > first && last <= first + most);
+      assert_int_equal(nn_model_block_at(n.model, first)->tensor, nn_model_block_at(n.model, last - 1)->tensor);
+      const size_t floats =
+          nn_model_block_at(n.model, last - 1)->range.last - nn_model_block_at(n.model, first)->range.first;
+      assert_true(floats <= nn_model_blocks_floats(n.model, most));
+    }
   net_clear(&n);
 }
 
@@ -336,7 +387,8 @@ int main(void) {
       cmocka_unit_test(a_layers_own_initialisation_goes_before_the_models),
       cmocka_unit_test(an_initialisation_that_fails_says_where_it_stands),
       cmocka_unit_test(random_parameters_differ_between_tensors_and_seeds),
-      cmocka_unit_test(frozen_parameters_are_left_out_of_the_ranges),
+      cmocka_unit_test(frozen_parameters_are_left_out_of_the_blocks),
+      cmocka_unit_test(blocks_are_whole_rows_and_workers_share_them),
       cmocka_unit_test(freezing_what_is_not_there_asks_what_was_meant),
       cmocka_unit_test(the_signature_names_layers_and_shapes_and_nothing_else),
       cmocka_unit_test(the_table_lists_layers_shapes_and_parameters),

@@ -156,6 +156,49 @@ static void a_workspace_takes_fewer_rows_than_it_was_made_for(void **state) {
   net_clear(&n);
 }
 
+typedef struct piece_of_pass {
+  const trial *t;
+  size_t row, rows;
+  float *grads;
+} piece_of_pass;
+
+static void make_piece(const nn_team *team, void *context) {
+  const piece_of_pass *p = context;
+  const nn_pass pass = {.team = team, .rows = p->t->rows, .params = p->t->params};
+  for (size_t i = 0; i < nn_model_block_count(p->t->model); i++)
+    nn_model_gradient(p->t->model, p->t->workspace, &pass, p->row, p->rows, i, i + 1,
+                      p->grads + nn_model_block_at(p->t->model, i)->range.first);
+}
+
+static void pieces_that_go_together_have_the_gradients_of_pieces_apart(void **state) {
+  (void)state;
+  net n;
+  trial together, apart;
+  build_smooth(&n, 130, 3);
+  assert_true(nn_model_takes_pieces(n.model));
+  const size_t params = nn_model_param_count(n.model);
+  trial_open(&together, n.model, "cross_entropy", 40, &(numbers){.stream = 92});
+  trial_open(&apart, n.model, "cross_entropy", 40, &(numbers){.stream = 92});
+  trial_run(&together, 1);
+  for (size_t row = 0; row < 40; row += 8) {
+    trial piece = apart;
+    piece.rows = 8;
+    piece.labels += row, piece.weights += row, piece.samples += row;
+    memcpy(nn_workspace_input(piece.workspace), nn_workspace_input(together.workspace) + row * 130,
+           8 * 130 * sizeof(float));
+    trial_run(&piece, 1);
+    piece_of_pass of = {&together, row, 8, together.grads};
+    nn_team_run(1, make_piece, &of);
+    assert_memory_equal(together.grads, apart.grads, params * sizeof(float));
+  }
+  piece_of_pass none = {&together, 0, 0, together.grads};
+  nn_team_run(1, make_piece, &none);
+  for (size_t i = 0; i < params; i++) assert_true(together.grads[i] == 0);
+  trial_close(&together);
+  trial_close(&apart);
+  net_clear(&n);
+}
+
 /* ---- frozen layers ---------------------------------------------------------------------------- */
 
 static void frozen_layers_get_no_gradient_and_change_no_others(void **state) {
@@ -239,16 +282,18 @@ static void a_watcher_sees_the_gradient_of_every_layers_output(void **state) {
 
 /* ---- memory ----------------------------------------------------------------------------------- */
 
-/* Bytes of input, outputs, factors of dropout and two gradients of the widest output. */
+/* Bytes of input, outputs, factors of dropout and the outputs' gradients; an activation writes its over the one above.
+ */
 static size_t needed(const nn_model *model, size_t rows, bool training) {
-  size_t floats = nn_shape_size(&nn_model_layer(model, 0)->in), widest = 0;
-  for (size_t i = 0; i < nn_model_layer_count(model); i++) {
+  const size_t count = nn_model_layer_count(model);
+  size_t floats = nn_shape_size(&nn_model_layer(model, 0)->in);
+  for (size_t i = 0; i < count; i++) {
     const nn_layer *layer = nn_model_layer(model, i);
     const size_t width = nn_shape_size(&layer->out);
-    floats += width + layer->work_per_row;
-    if (width > widest) widest = width;
+    const bool shared = i + 1 < count && nn_model_layer(model, i + 1)->ops->elementwise;
+    floats += width + layer->work_per_row + (training && !shared ? width : 0);
   }
-  return rows * (floats + (training ? 2 * widest : 0)) * sizeof(float);
+  return rows * floats * sizeof(float);
 }
 
 static void a_workspace_is_one_block_of_the_size_that_was_said(void **state) {
@@ -296,6 +341,7 @@ int main(void) {
       cmocka_unit_test(three_steps_of_gradient_descent_are_those_of_pytorch),
       cmocka_unit_test(a_network_gives_the_same_bits_on_any_number_of_threads),
       cmocka_unit_test(a_workspace_takes_fewer_rows_than_it_was_made_for),
+      cmocka_unit_test(pieces_that_go_together_have_the_gradients_of_pieces_apart),
       cmocka_unit_test(frozen_layers_get_no_gradient_and_change_no_others),
       cmocka_unit_test(a_wholly_frozen_network_goes_through_backward),
       cmocka_unit_test(a_watcher_sees_the_gradient_of_every_layers_output),

@@ -78,18 +78,22 @@ typedef struct nn_tree nn_tree;
  *  Collective: agrees on the allocation of its buffers. */
 nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, bool plain, size_t count, nn_tree **out);
 void nn_tree_destroy(nn_tree **tree);
+/** Slots of the stack of a rank that has all virtual ranks. */
+size_t nn_tree_stack(int virtual_ranks);
 size_t nn_tree_bytes(int virtual_ranks, int size, int rank, size_t count); /**< what create allocates, or
                                                                         MPI for a plain reduction */
 
 /** Virtual ranks of a rank: [first, first + count). */
 void nn_tree_range(int virtual_ranks, int size, int rank, int *first, int *count);
 
-/** Where to put the gradient of virtual rank `v` of this rank: `count` floats. Virtual ranks are filled in order, and
- *  after each the additions of nn_tree_due() are made. Local, changes nothing: any thread may ask. */
-float *nn_tree_slot(const nn_tree *tree, int v);
-/** The additions due when the slot of `v` is filled, at most 32: `dst[i][:] += src[i][:]`, in this order, by the caller
- * (who has threads for it) over `count` floats each. Returns how many. Local, changes nothing. */
-int nn_tree_due(const nn_tree *tree, int v, float *dst[32], const float *src[32]);
+/** A rank adds its gradients up on a stack of slots. Its virtual ranks come in order; `v` goes into the slot that this
+ *  returns, p, and then `*due` additions are made: slot[p − 1] += slot[p], slot[p − 2] += slot[p − 1], … The caller
+ * makes them, for all of the slots or for one part after another, there or in memory of its own for a part, a stack of
+ *  nn_tree_slots(). Local, changes nothing: any thread may ask. */
+int nn_tree_place(const nn_tree *tree, int v, int *due);
+int nn_tree_slots(const nn_tree *tree);
+/** Slot `place`: `count` floats. Slots are equally far apart. */
+float *nn_tree_slot(const nn_tree *tree, int place);
 /** Finish the sum across ranks. `*sum` is the tree's sum over all V, the same bits on every rank (any order of
  * additions across ranks where it is plain), and may be changed by the caller until the next step. Collective. */
 nn_status nn_tree_sum(nn_tree *tree, float **sum);

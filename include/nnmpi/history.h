@@ -47,6 +47,8 @@ void nn_history_destroy(nn_history **history);
 /** The rows as they are now, for another thread to save while rows are added here. Weights are not copied: `history`
  *  must live longer. */
 nn_status nn_history_snapshot(const nn_history *history, nn_history **out);
+/** Steps between two rows; 0: none are kept. */
+uint64_t nn_history_every(const nn_history_config *config, uint64_t total_steps);
 /** What all rows of a run take, and saving them. */
 size_t nn_history_bytes(const nn_history_config *config, uint64_t total_steps, uint64_t epochs, const nn_model *model);
 

@@ -57,12 +57,20 @@ typedef enum nn_transpose { NN_N, NN_T } nn_transpose;
 void nn_gemm(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n, size_t k, const float *a,
              const float *b, float *c);
 
+/** C = A' B by the calling thread alone, NOT synchronised: A [k, lda], of which the first m columns count, B [k, n],
+ *  C [m, n]. Elements are nn_gemm()'s, so a large product may be made in blocks of its rows. k may be 0. */
+void nn_gemm_block(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, float *c);
+/** Rows of C that nn_gemm_block() should be asked for at once: `grain`, or a multiple of it of up to `most`. */
+size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t most);
+
 /* ---- rows and columns ----------------------------------------------------------------------- */
 
 /** y[r, :] += b, y [rows, width], b [width]. */
 void nn_rows_add(const nn_team *team, size_t rows, size_t width, const float *b, float *y);
 /** out[:] = sum over r of x[r, :], rows added in index order per column (in fixed blocks). */
 void nn_rows_sum(const nn_team *team, size_t rows, size_t width, const float *x, float *out);
+/** The same for the first `columns` of each row alone, by the calling thread, NOT synchronised. `rows` may be 0. */
+void nn_columns_sum(size_t rows, size_t width, size_t columns, const float *x, float *out);
 
 /* ---- element-wise --------------------------------------------------------------------------- */
 
@@ -143,6 +151,8 @@ double nn_sum_squares(const nn_team *team, size_t count, const float *x, double 
 size_t nn_blocks(size_t count);
 /** False if any of the floats is NaN or infinite. Local to a thread. */
 bool nn_all_finite(size_t count, const float *x);
+/** The largest |x[i]| in this thread's share; NaN where one is NaN. NOT synchronised. */
+float nn_magnitude(const nn_team *team, size_t count, const float *x);
 
 /* ---- input rows ----------------------------------------------------------------------------- */
 

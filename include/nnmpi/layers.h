@@ -21,7 +21,6 @@ typedef struct nn_pass {
   uint64_t seed, step;     /**< for random numbers */
   const uint32_t *samples; /**< [rows] ids of the samples, for random numbers */
   const float *params;     /**< parameter arena */
-  float *grads;            /**< gradient arena; written, not added to. NULL: nobody needs the parameters' gradients */
   float *work;             /**< this layer's workspace of this pass: work_per_row × rows + work_fixed floats */
 } nn_pass;
 
@@ -54,9 +53,21 @@ typedef struct nn_layer_ops {
   void (*destroy)(nn_layer *layer); /**< NULL: nn_free() does */
   /** y [rows, out] from x [rows, in]. Team functions; synchronised: complete on return, on every thread. */
   void (*forward)(const nn_layer *layer, const nn_pass *pass, const float *x, float *y);
-  /** dx [rows, in] and the gradients of the parameters, from dy [rows, out]. dx is NULL for the first layer: nobody
-   * needs the gradient of the data. dy may be overwritten. */
-  void (*backward)(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, float *dy, float *dx);
+  /** dx [rows, in] from dy [rows, out], and into pass->work what gradient() will need. dx is NULL for the first layer:
+   * nobody needs the gradient of the data. Team function; synchronised. */
+  void (*backward)(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, const float *dy,
+                   float *dx);
+  /** Rows [first, last) of the gradient of parameter `param` (of a vector: elements), into `out` without what comes
+   * before them; after backward, by any thread for rows of its own. NOT synchronised; pass->team is not looked at;
+   * pass->rows may be 0, and the gradient is. NULL: without parameters. */
+  void (*gradient)(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy, int param, size_t first,
+                   size_t last, float *out);
+  /** The largest magnitude among the numbers that gradient() multiplies, in this thread's share of them; larger than
+   * all others: NaN. Team function, NOT synchronised. NULL: without parameters. */
+  float (*magnitude)(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy);
+  bool elementwise; /**< backward makes each element of dx from that of dy: dx == dy is allowed */
+  bool one_piece;   /**< gradient() is asked for all rows of a pass: pieces of a batch go through one by one. Otherwise
+                       it does not look at pass->work, and may be asked for some rows: x and dy then begin with them */
   /** Change what a parameter was initialised with, unless its numbers were given (nn_init_ops.given). NULL: nothing. */
   void (*adjust)(const nn_layer *layer, int param, float *value);
 } nn_layer_ops;

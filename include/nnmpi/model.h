@@ -38,9 +38,22 @@ typedef struct nn_model_tensor {
 size_t nn_model_tensor_count(const nn_model *model);
 const nn_model_tensor *nn_model_tensor_at(const nn_model *model, size_t index);
 
-/** Trainable parts of the arena, as few contiguous ranges [first, last) as possible, for the optimizer. Returns how
- * many there are; fills at most `limit`. */
-size_t nn_model_trainable_ranges(const nn_model *model, nn_range *ranges, size_t limit);
+/** What is trained, cut into blocks of some rows of a tensor: what gradients are made in, and the optimizer updates.
+ *  They depend on the network alone. */
+typedef struct nn_model_block {
+  size_t tensor, first_row, last_row; /**< of a vector: elements */
+  nn_range range; /**< in the arenas, ascending; padding behind a tensor belongs to its last block */
+} nn_model_block;
+
+size_t nn_model_block_count(const nn_model *model);
+const nn_model_block *nn_model_block_at(const nn_model *model, size_t index);
+/** The blocks [*first, *last) of worker `id` of `size`: about equal numbers of parameters. */
+void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t *first, size_t *last);
+/** Where the blocks from `first` (below `last`) end that are best made at once for `rows` samples: of one tensor, at
+ *  most `most`. */
+size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most, size_t first, size_t last);
+/** Floats of `most` blocks together, at most. */
+size_t nn_model_blocks_floats(const nn_model *model, size_t most);
 
 /** Names, shapes and layer kinds in one text: two networks with equal signatures can exchange parameters. */
 nn_status nn_model_signature(const nn_model *model, nn_text *out);
@@ -65,16 +78,31 @@ const float *nn_workspace_output(const nn_workspace *workspace); /**< [rows, out
 const float *nn_workspace_activation(const nn_workspace *workspace, size_t layer); /**< output of one layer */
 float *nn_workspace_output_gradient(
     nn_workspace *workspace); /**< [rows, outputs]: the loss fills it before backward; training only */
-/** Backward keeps no gradients of activations: whoever wants to see them is told. `gradient` [rows, out of `layer`] is
- *  with respect to the output of `layer` and lives during the call, made on thread 0 from the last layer down to the
- * first one that is trained. NULL: nobody watches. */
+/** Gradients of activations may be written over as backward goes on: whoever wants to see them is told. `gradient`
+ * [rows, out of `layer`] is with respect to the output of `layer` and lives during the call, made on thread 0 from the
+ * last layer down to the first one that is trained. NULL: nobody watches. */
 typedef void (*nn_gradient_watch)(void *context, size_t layer, const float *gradient);
 void nn_workspace_watch(nn_workspace *workspace, nn_gradient_watch watch, void *context);
 
 /** Team functions. `pass` comes with everything but `work` set; rows at most the workspace's. Backward follows a
- * forward of the same pass; it writes the gradients of all layers that are not wholly frozen, and overwrites the output
- * gradient. */
+ * forward of the same pass; it computes the gradients of activations that nn_model_gradient() needs. */
 void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_pass *pass);
 void nn_model_backward(const nn_model *model, nn_workspace *workspace, const nn_pass *pass);
+
+/** True where a pass may hold several pieces of a batch, of two rows each at least, whose gradients are asked for one
+ * by one: no bit depends on what else goes through the network. */
+bool nn_model_takes_pieces(const nn_model *model);
+
+/** The largest magnitude among the numbers that the gradients of this pass are products of, in this thread's share; NaN
+ *  is larger than all. A sum of n such products is at most n times its square. Team function, NOT synchronised. */
+float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass);
+/** Inputs of the widest layer: a number of a gradient is a sum of at most so many products for each sample. */
+size_t nn_model_widest(const nn_model *model);
+
+/** The gradient of blocks [first, last) of one tensor, for `rows` samples from `row` on of the pass that went backward
+ *  last: into `out`, the blocks' ranges without what comes before them. 0 rows: zeros. By one thread, NOT synchronised:
+ *  several may make different blocks at once. */
+void nn_model_gradient(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass, size_t row,
+                       size_t rows, size_t first, size_t last, float *out);
 
 #endif

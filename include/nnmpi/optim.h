@@ -59,7 +59,7 @@ typedef struct nn_optim nn_optim;
 /** NN_ERR_CONFIG where the options of the optimizer do not go together; create() checks too. */
 nn_status nn_optim_check(const nn_choice *optimizer);
 
-/** An optimizer for arenas of `count` floats, of which `ranges` (nn_model_trainable_ranges(): ascending, apart) are
+/** An optimizer for arenas of `count` floats, of which `ranges` (of the model's blocks: ascending, apart) are
  *  trained. Allocates its state, zeroed. Keeps pointers into the choices; `schedule` NULL or without schema:
  *  constant. */
 nn_status nn_optim_create(const nn_choice *optimizer, const nn_choice *schedule, size_t count, const nn_range *ranges,
@@ -78,6 +78,25 @@ double nn_optim_lr(const nn_optim *optim, uint64_t step, uint64_t total, uint64_
  *  nothing; `step` counts from 0. */
 void nn_optim_step(nn_optim *optim, const nn_team *team, uint64_t step, double lr, double clip_norm,
                    const float *gradients, float *params, double *norm);
+
+/** A step by parts, for who has gradients of some ranges at a time: prepare, then update every range once, by any
+ * thread. Ranges are those of create(), [first, last) next to each other; `gradients` begins with the first. Local, NOT
+ *  synchronised: the norm is complete when all threads are done with all ranges. The same bits as nn_optim_step(). */
+typedef struct nn_optim_part {
+  float factor[NN_OPTIM_FACTORS_MAX];
+  float scale; /**< of gradients: 1 after prepare() */
+  bool norm;   /**< to be summed up on the way: true after prepare() */
+} nn_optim_part;
+
+void nn_optim_prepare(const nn_optim *optim, uint64_t step, double lr, nn_optim_part *out);
+/** Sums the norm up without an update. */
+void nn_optim_look(nn_optim *optim, size_t first, size_t last, const float *gradients);
+void nn_optim_update(nn_optim *optim, const nn_optim_part *part, size_t first, size_t last, const float *gradients,
+                     float *params);
+double nn_optim_norm(const nn_optim *optim);
+float nn_optim_clip(double clip_norm, double norm); /**< what gradients are multiplied by; clip_norm 0: nothing */
+/** The last range with a gradient that is not finite; SIZE_MAX: none. */
+size_t nn_optim_broken(const nn_optim *optim);
 
 /** State arrays for checkpoints: [count] floats each. */
 int nn_optim_slot_count(const nn_optim *optim);

@@ -1,10 +1,10 @@
 /** @file bench_step.c
  *  A whole training on one thread, timed by its processor time, so that other programs disturb little.
  *
- *  bench_step CONFIG.yaml [KEY=VALUE …]. After each epoch the FMA peak is measured; a line for scripts on standard output:
- *  "epoch E samples_per_second X peak_gflops Y samples_per_gflop Z", with Z = X / Y: what the peak of that moment made of it.
- *  At the end the same figures of the median by Z: "median …". Everything of a user's run is counted: batches, metrics,
- *  history, evaluation, files. */
+ *  bench_step CONFIG.yaml [KEY=VALUE …]. After each epoch the FMA peak is measured; a line for scripts on standard
+ * output: "epoch E samples_per_second X peak_gflops Y samples_per_gflop Z", with Z = X / Y: what the peak of that
+ * moment made of it. At the end the same figures of the median by Z: "median …". Everything of a user's run is counted:
+ * batches, metrics, history, evaluation, files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

@@ -82,6 +82,10 @@ static int plan_stack(int virtual_ranks, int first, int leaves, int *slot_of, in
   return most;
 }
 
+size_t nn_tree_stack(int virtual_ranks) {
+  return (size_t)plan_stack(virtual_ranks, 0, virtual_ranks, NULL, NULL);
+}
+
 static size_t round_up(size_t count) {
   return (count + LINE - 1) / LINE * LINE;
 }
@@ -173,23 +177,20 @@ void nn_tree_destroy(nn_tree **tree) {
   *tree = NULL;
 }
 
-static float *slot(const nn_tree *tree, int index) {
-  return tree->slots + (size_t)index * tree->stride;
+float *nn_tree_slot(const nn_tree *tree, int place) {
+  NN_ASSERT(place >= 0 && place < tree->slot_count);
+  return tree->slots + (size_t)place * tree->stride;
 }
 
-float *nn_tree_slot(const nn_tree *tree, int v) {
-  NN_ASSERT(v >= tree->first && v < tree->first + tree->leaves);
-  return slot(tree, tree->slot_of[v - tree->first]);
+int nn_tree_slots(const nn_tree *tree) {
+  return tree->slot_count;
 }
 
-int nn_tree_due(const nn_tree *tree, int v, float *dst[32], const float *src[32]) {
-  const int leaf = v - tree->first, due = tree->merges[leaf];
-  for (int i = 0; i < due; i++) {
-    const int right = tree->slot_of[leaf] - i;
-    dst[i] = slot(tree, right - 1);
-    src[i] = slot(tree, right);
-  }
-  return due;
+int nn_tree_place(const nn_tree *tree, int v, int *due) {
+  const int leaf = v - tree->first;
+  NN_ASSERT(leaf >= 0 && leaf < tree->leaves);
+  *due = tree->merges[leaf];
+  return tree->slot_of[leaf];
 }
 
 static void add(size_t count, const float *restrict x, float *restrict y) {
@@ -229,23 +230,24 @@ static nn_status sum_chunk(nn_tree *tree, size_t at, size_t chunk) {
       take_at[r] = take[r] > 0 ? (int)((size_t)(before + round) * stride) : 0;
       before += tree->subtrees[r];
     }
-    const float *from = slot(tree, round < tree->subtrees[rank] ? round : 0) + at;
+    const float *from = nn_tree_slot(tree, round < tree->subtrees[rank] ? round : 0) + at;
     NN_MPI(MPI_Alltoallv(from, give, slice_at, MPI_FLOAT, tree->received, take, take_at, MPI_FLOAT, tree->comm->world),
            "exchanging gradients");
   }
   int next = 0;
   const float *sum = sum_node(tree, (size_t)mine, stride, 0, tree->virtual_ranks, &next);
-  NN_MPI(MPI_Allgatherv(sum, mine, MPI_FLOAT, slot(tree, 0) + at, slice_counts, slice_at, MPI_FLOAT, tree->comm->world),
+  NN_MPI(MPI_Allgatherv(sum, mine, MPI_FLOAT, nn_tree_slot(tree, 0) + at, slice_counts, slice_at, MPI_FLOAT,
+                        tree->comm->world),
          "gathering gradients");
   return NN_OK;
 }
 
 nn_status nn_tree_sum(nn_tree *tree, float **sum) {
-  *sum = slot(tree, 0);
+  *sum = nn_tree_slot(tree, 0);
   if (nn__alone(tree->comm)) return NN_OK;
   if (tree->plain) {
     const int mine = tree->subtrees[tree->comm->rank];
-    for (int i = 1; i < mine; i++) add(tree->count, slot(tree, i), *sum);
+    for (int i = 1; i < mine; i++) add(tree->count, nn_tree_slot(tree, i), *sum);
     return nn_comm_sum_float(tree->comm, *sum, tree->count);
   }
   for (size_t at = 0; at < tree->count; at += CHUNK)

@@ -26,8 +26,7 @@ void nn__weight_rows_free(nn__weight_row *rows, size_t count) {
   nn_free(rows);
 }
 
-/* Steps between rows. */
-static uint64_t spacing(const nn_history_config *config, uint64_t total_steps) {
+uint64_t nn_history_every(const nn_history_config *config, uint64_t total_steps) {
   if (config->every != NN_AUTO) return (uint64_t)config->every;
   return total_steps <= NN__STEP_ROWS ? 1 : (total_steps - 1) / NN__STEP_ROWS + 1;
 }
@@ -37,7 +36,7 @@ static size_t step_rows(uint64_t every, uint64_t total_steps) {
 }
 
 size_t nn_history_bytes(const nn_history_config *config, uint64_t total_steps, uint64_t epochs, const nn_model *model) {
-  const size_t steps = step_rows(spacing(config, total_steps), total_steps) * sizeof(nn_step_row);
+  const size_t steps = step_rows(nn_history_every(config, total_steps), total_steps) * sizeof(nn_step_row);
   const size_t params = config->weights && model != NULL ? nn_model_param_count(model) * sizeof(float) : 0;
   const size_t rows = steps + (size_t)epochs * sizeof(nn_epoch_row), weights = ((size_t)epochs + 1) * params;
   /* kept, in the image of history.h5, in the bytes taken from that; rows in the copy that is saved, too */
@@ -47,7 +46,7 @@ size_t nn_history_bytes(const nn_history_config *config, uint64_t total_steps, u
 nn_status nn_history_create(const nn_history_config *config, uint64_t total_steps, const nn_model *model,
                             nn_history **out) {
   void *memory = NULL, *steps = NULL;
-  const uint64_t every = spacing(config, total_steps);
+  const uint64_t every = nn_history_every(config, total_steps);
   const size_t capacity = step_rows(every, total_steps);
   NN_TRY(nn_alloc(1, sizeof(nn_history), "history", &memory));
   const nn_status status = nn_alloc(capacity, sizeof(nn_step_row), "history of steps", &steps);

@@ -103,3 +103,21 @@ bool nn_all_finite(size_t count, const float *x) {
     if (nn__count_not_finite(count - at < NN_SUM_BLOCK ? count - at : NN_SUM_BLOCK, x + at) != 0) return false;
   return true;
 }
+
+/* As integers, the bits of magnitudes have their order, and those of NaN are above them all. */
+NN__BODY uint32_t nn__magnitude_body(size_t count, const float *x) {
+  uint32_t largest = 0;
+#pragma omp simd reduction(max : largest)
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t bits = nn__bits(x[i]) & 0x7fffffffu;
+    largest = bits > largest ? bits : largest;
+  }
+  return largest;
+}
+NN__CLONES(uint32_t, nn__magnitude, (size_t count, const float *x), (count, x))
+
+float nn_magnitude(const nn_team *team, size_t count, const float *x) {
+  size_t first, last;
+  nn_team_share(team, count, NN__FLAT_GRAIN, &first, &last);
+  return nn__float(nn__magnitude(last - first, x + first));
+}

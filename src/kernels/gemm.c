@@ -171,6 +171,30 @@ void nn__gemm_with(const nn__gemm_isa *isa, const nn_team *team, nn_transpose ta
   nn_team_barrier(team);
 }
 
+/* Packing B pays where C has many rows; so does a block of many rows where B is to be packed. */
+static bool many_floats(size_t steps, size_t ldb) {
+  return even_step(steps, STEPS) * ldb > DIRECT_FLOATS || collide(ldb);
+}
+
+size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t most) {
+  const size_t rows = A_PANELS * 14;
+  if (k == 0 || !many_floats(k, n) || most <= grain) return grain;
+  return at_most(rows, most) < grain ? grain : at_most(rows, most) / grain * grain;
+}
+
+void nn_gemm_block(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, float *c) {
+  const nn__gemm_isa *isa = nn__gemm_of(nn__isa_best());
+  if (k <= 1) {
+    nn__outer(m, n, k == 0 ? NULL : a, b, c);
+    return;
+  }
+  block w = {.isa = isa, .ta = true, .k = k, .i1 = m, .j1 = n, .a = a, .b = b, .c = c, .lda = lda, .ldb = n, .ldc = n};
+  w.pack_a = n > 2 * isa->columns;
+  w.pack_b = m > 2 * isa->rows && many_floats(k, n);
+  w.fetch_c = k >= 128 && m * n > OUTSIDE_FLOATS;
+  compute(&w);
+}
+
 void nn_gemm(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n, size_t k, const float *a,
              const float *b, float *c) {
   if (m == 1 && tb == NN_T)

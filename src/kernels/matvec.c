@@ -1,5 +1,6 @@
 /** @file matvec.c
- *  A product of one row with a transposed matrix: dot products along the rows of both, with nothing to pack. */
+ *  Products of one row: with a transposed matrix, dot products along the rows of both, with nothing to pack; of two
+ *  rows, every product of two elements. */
 #include "kernels/matvec.h"
 
 #include <math.h>
@@ -43,4 +44,15 @@ void nn__row_times_transposed(const nn_team *team, size_t n, size_t k, const flo
     last = 0;
   if (last > first) nn__dot_rows(last - first, k, a, b + first * k, c + first);
   nn_team_barrier(team);
+}
+
+NN__BODY void nn__outer_row_body(size_t n, float a, const float *b, float *c) {
+  NN__ELEMENTS
+  for (size_t j = 0; j < n; j++) c[j] = fmaf(a, b[j], 0.0f); /* a chain of one link */
+}
+NN__CLONES(void, nn__outer_row, (size_t n, float a, const float *b, float *c), (n, a, b, c))
+
+void nn__outer(size_t m, size_t n, const float *a, const float *b, float *c) {
+  if (a == NULL) memset(c, 0, m * n * sizeof *c);
+  for (size_t i = 0; a != NULL && i < m; i++) nn__outer_row(n, a[i], b, c + i * n);
 }

@@ -10,6 +10,9 @@
  *  added pairwise: not the order of nn__gemm_with(), but three times as fast. */
 void nn__row_times_transposed(const nn_team *team, size_t n, size_t k, const float *a, const float *b, float *c);
 
+/** C [m, n] = a b' of two rows; zeros where `a` is NULL. */
+void nn__outer(size_t m, size_t n, const float *a, const float *b, float *c);
+
 NN__DECLARE_CLONES(void, nn__dot_rows, (size_t n, size_t k, const float *a, const float *b, float *c))
 
 #endif

@@ -4,6 +4,8 @@
 #include "kernels/polynomials.h"
 #include "nnmpi/kernels.h"
 
+#include <string.h>
+
 enum {
   NN__COLUMN_GRAIN = 16,  /* columns to a cache line */
   NN__COLUMN_CHUNK = 256, /* columns summed at a time: their sums stay in the first-level cache */
@@ -63,13 +65,16 @@ NN__BODY void nn__rows_sum_body(size_t rows, size_t width, size_t columns, const
 NN__CLONES(void, nn__rows_sum, (size_t rows, size_t width, size_t columns, const float *x, float *out),
            (rows, width, columns, x, out))
 
+void nn_columns_sum(size_t rows, size_t width, size_t columns, const float *x, float *out) {
+  if (rows == 0) memset(out, 0, columns * sizeof *out);
+  for (size_t at = 0; rows > 0 && at < columns; at += NN__COLUMN_CHUNK)
+    nn__rows_sum(rows, width, columns - at < NN__COLUMN_CHUNK ? columns - at : NN__COLUMN_CHUNK, x + at, out + at);
+}
+
 void nn_rows_sum(const nn_team *team, size_t rows, size_t width, const float *x, float *out) {
   size_t first, last;
   nn_team_share(team, width, NN__COLUMN_GRAIN, &first, &last);
-  for (size_t at = first; at < last; at += NN__COLUMN_CHUNK) {
-    const size_t columns = last - at < NN__COLUMN_CHUNK ? last - at : NN__COLUMN_CHUNK;
-    nn__rows_sum(rows, width, columns, x + at, out + at);
-  }
+  nn_columns_sum(rows, width, last - first, x + first, out + first);
   nn_team_barrier(team);
 }
 

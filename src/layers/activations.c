@@ -30,8 +30,8 @@ static void activation_forward(const nn_layer *layer, const nn_pass *pass, const
   nn_map_apply(pass->team, a->map, a->p, pass->rows * nn_shape_size(&layer->in), x, y);
 }
 
-static void activation_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, float *dy,
-                                float *dx) {
+static void activation_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y,
+                                const float *dy, float *dx) {
   const activation *a = (const activation *)layer;
   const size_t count = pass->rows * nn_shape_size(&layer->in);
   if (dx == NULL) return;
@@ -65,6 +65,7 @@ static const nn_key leaky_keys[] = {
       .create = id##_create,                                                                                           \
       .forward = activation_forward,                                                                                   \
       .backward = activation_backward,                                                                                 \
+      .elementwise = true,                                                                                             \
   };
 
 /* clang-format off */

@@ -43,17 +43,27 @@ static void dense_forward(const nn_layer *layer, const nn_pass *pass, const floa
   if (layer->param_count > BIAS) nn_rows_add(pass->team, pass->rows, out, pass->params + layer->params[BIAS].offset, y);
 }
 
-static void dense_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, float *dy,
+static void dense_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, const float *dy,
                            float *dx) {
-  (void)y;
+  (void)x, (void)y;
   const size_t out = layer->params[WEIGHT].dims[0], in = layer->params[WEIGHT].dims[1];
-  if (pass->grads != NULL) {
-    nn_gemm(pass->team, NN_T, NN_N, out, in, pass->rows, dy, x, pass->grads + layer->params[WEIGHT].offset);
-    if (layer->param_count > BIAS)
-      nn_rows_sum(pass->team, pass->rows, out, dy, pass->grads + layer->params[BIAS].offset);
-  }
   if (dx != NULL)
     nn_gemm(pass->team, NN_N, NN_N, pass->rows, in, out, dy, pass->params + layer->params[WEIGHT].offset, dx);
+}
+
+/* dW = dy' x, db = sum of dy over the rows */
+static void dense_gradient(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy, int param,
+                           size_t first, size_t last, float *gradient) {
+  const size_t out = layer->params[WEIGHT].dims[0], in = layer->params[WEIGHT].dims[1];
+  if (param == WEIGHT)
+    nn_gemm_block(last - first, in, pass->rows, dy + first, out, x, gradient);
+  else
+    nn_columns_sum(pass->rows, out, last - first, dy + first, gradient);
+}
+
+static float dense_magnitude(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy) {
+  const size_t out = layer->params[WEIGHT].dims[0], in = layer->params[WEIGHT].dims[1];
+  return nn__larger(nn_magnitude(pass->team, pass->rows * in, x), nn_magnitude(pass->team, pass->rows * out, dy));
 }
 
 static const nn_key dense_keys[] = {
@@ -88,4 +98,6 @@ const nn_layer_ops nn__dense_ops = {
     .create = dense_create,
     .forward = dense_forward,
     .backward = dense_backward,
+    .gradient = dense_gradient,
+    .magnitude = dense_magnitude,
 };

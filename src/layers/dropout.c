@@ -68,8 +68,8 @@ static void dropout_forward(const nn_layer *layer, const nn_pass *pass, const fl
   nn_team_barrier(pass->team);
 }
 
-static void dropout_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, float *dy,
-                             float *dx) {
+static void dropout_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y,
+                             const float *dy, float *dx) {
   (void)x, (void)y;
   if (dx == NULL) return;
   const size_t count = pass->rows * nn_shape_size(&layer->in);
@@ -102,4 +102,5 @@ const nn_layer_ops nn__dropout_ops = {
     .create = dropout_create,
     .forward = dropout_forward,
     .backward = dropout_backward,
+    .elementwise = true,
 };

@@ -4,6 +4,8 @@
 
 #include "nnmpi/layers.h"
 
+#include <math.h>
+
 /* ---- one line per alternative: registry.c makes its tables from these ------------------------- */
 
 #define NN__LAYERS(X)                                                                                                  \
@@ -59,6 +61,11 @@ nn_status nn__layer_create(size_t bytes, const nn_layer_ops *ops, const nn_shape
 
 /** True where `init` writes a bias in the configuration: a layer without one cannot take it. */
 bool nn__init_gives_bias(const nn_choice *init);
+
+/** Of two magnitudes; NaN is larger than all. */
+static inline float nn__larger(float a, float b) {
+  return isnan(a) || a >= b ? a : b;
+}
 
 /* ---- losses ----------------------------------------------------------------------------------- */
 

@@ -79,5 +79,8 @@ const nn_layer_ops nn__lstm_ops = {
     .create = lstm_create,
     .forward = nn__recurrent_forward,
     .backward = nn__recurrent_backward,
+    .gradient = nn__recurrent_gradient,
+    .magnitude = nn__recurrent_magnitude,
+    .one_piece = true,
     .adjust = lstm_adjust,
 };

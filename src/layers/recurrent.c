@@ -117,7 +117,7 @@ nn_status nn__recurrent_create(size_t bytes, const nn_layer_ops *ops, const nn__
 
 /* What one stacked layer keeps from forward to backward. */
 typedef struct memory {
-  float *z;                     /* [time, rows, gates × units] */
+  float *z;                     /* [time, rows, gates × units]; its gradient after backward */
   float *kept;                  /* [time, rows, kept × units] */
   float *state[NN__STATES_MAX]; /* [1 + time, rows, units]: before the first step, after each */
 } memory;
@@ -127,7 +127,6 @@ typedef struct buffers {
   memory layer[NN__RECURRENT_LAYERS_MAX];
   float *zh;                      /* [rows, gates × units] */
   float *weight;                  /* [units, gates × units]: weight_hh turned, the faster way round for few rows */
-  float *dz;                      /* [time, rows, gates × units] */
   float *d_sequence;              /* [time, rows, features or units]: of a layer's outputs, then of its inputs */
   float *d_state[NN__STATES_MAX]; /* [rows, units] */
 } buffers;
@@ -179,7 +178,6 @@ static buffers lay_out(const nn__recurrent *r, allotment *work) {
   }
   b.zh = allot_rows(work, 1, gates);
   b.weight = allot_fixed(work, units, gates);
-  b.dz = allot_rows(work, r->time, gates);
   b.d_sequence = allot_rows(work, r->time, r->features > units ? r->features : units);
   for (int s = 0; s < r->cell->states; s++) b.d_state[s] = allot_rows(work, 1, units);
   return b;
@@ -327,12 +325,12 @@ static void backward_rows(const walk *w, const nn_team *team, size_t first, size
   for (size_t t = w->r->time; t-- > 0;) {
     const nn__cell_step step = step_at(w, t, from, to);
     gradient.step = &step;
-    gradient.dz = w->b->dz + (t * rows + from) * gates;
+    gradient.dz = step.z; /* each gate is read before its gradient takes its place */
     add_output_gradient(w, t, from, to);
     if (to > from) w->r->cell->backward(&gradient);
     nn_team_barrier(team);
     if (t > 0)
-      nn_gemm(team, NN_N, NN_N, last - first, units, gates, w->b->dz + (t * rows + first) * gates,
+      nn_gemm(team, NN_N, NN_N, last - first, units, gates, w->b->layer[w->layer].z + (t * rows + first) * gates,
               w->params[NN__WEIGHT_HH], w->b->d_state[0] + first * units);
   }
 }
@@ -375,26 +373,7 @@ void nn__recurrent_forward(const nn_layer *layer, const nn_pass *pass, const flo
     nn_copy(pass->team, rows * units, h + (r->time - 1) * rows * units, y);
 }
 
-static void parameter_gradients(const walk *w) {
-  const nn__recurrent *r = w->r;
-  const nn_team *team = w->pass->team;
-  const size_t rows = w->pass->rows, units = r->units, gates = r->cell->gates * units, all = r->time * rows;
-  float *grads[NN__RECURRENT_PARAMS];
-  for (size_t p = 0; p < NN__RECURRENT_PARAMS; p++)
-    grads[p] = w->pass->grads + r->base.params[NN__RECURRENT_PARAMS * w->layer + p].offset;
-  const float *dz = w->b->dz, *h = w->b->layer[w->layer].state[0];
-  nn_gemm(team, NN_T, NN_N, gates, layer_width(r, w->layer), all, dz, layer_input(r, w->pass, w->b, w->layer),
-          grads[NN__WEIGHT_IH]);
-  const size_t skip = starts_at_zero(r) ? rows : 0; /* the first step multiplies by 0 */
-  if (all > skip)
-    nn_gemm(team, NN_T, NN_N, gates, units, all - skip, dz + skip * gates, h + skip * units, grads[NN__WEIGHT_HH]);
-  else
-    nn_fill(team, gates * units, 0, grads[NN__WEIGHT_HH]);
-  nn_rows_sum(team, all, gates, dz, grads[NN__BIAS_IH]);
-  nn_copy(team, gates, grads[NN__BIAS_IH], grads[NN__BIAS_HH]);
-}
-
-void nn__recurrent_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, float *dy,
+void nn__recurrent_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, const float *dy,
                             float *dx) {
   (void)x, (void)y;
   const nn__recurrent *r = (const nn__recurrent *)layer;
@@ -407,9 +386,44 @@ void nn__recurrent_backward(const nn_layer *layer, const nn_pass *pass, const fl
     w.d_last = top && !r->sequence ? dy : NULL;
     w.d_each = top && !r->sequence ? NULL : b.d_sequence;
     walk_all(&w, backward_rows);
-    if (pass->grads != NULL) parameter_gradients(&w);
     if (l > 0 || dx != NULL)
-      nn_gemm(pass->team, NN_N, NN_N, all, layer_width(r, l), gates, b.dz, w.params[NN__WEIGHT_IH], b.d_sequence);
+      nn_gemm(pass->team, NN_N, NN_N, all, layer_width(r, l), gates, b.layer[l].z, w.params[NN__WEIGHT_IH],
+              b.d_sequence);
   }
   if (dx != NULL) exchange(pass->team, r->time, rows, r->features, b.d_sequence, dx);
+}
+
+void nn__recurrent_gradient(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy, int param,
+                            size_t first, size_t last, float *out) {
+  (void)x, (void)dy;
+  const nn__recurrent *r = (const nn__recurrent *)layer;
+  const buffers b = buffers_of(r, pass);
+  const size_t l = (size_t)param / NN__RECURRENT_PARAMS, rows = pass->rows, all = r->time * rows;
+  const size_t units = r->units, gates = r->cell->gates * units;
+  const size_t skip = starts_at_zero(r) ? rows : 0; /* the first step multiplies by 0 */
+  const float *dz = b.layer[l].z + first;
+  switch (param % NN__RECURRENT_PARAMS) {
+  case NN__WEIGHT_IH:
+    nn_gemm_block(last - first, layer_width(r, l), all, dz, gates, layer_input(r, pass, &b, l), out);
+    return;
+  case NN__WEIGHT_HH:
+    nn_gemm_block(last - first, units, all - skip, dz + skip * gates, gates, b.layer[l].state[0] + skip * units, out);
+    return;
+  default: /* the two biases are added: one gradient for both */
+    nn_columns_sum(all, gates, last - first, dz, out);
+  }
+}
+
+float nn__recurrent_magnitude(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy) {
+  (void)dy;
+  const nn__recurrent *r = (const nn__recurrent *)layer;
+  const buffers b = buffers_of(r, pass);
+  const size_t all = r->time * pass->rows;
+  float largest = nn_magnitude(pass->team, all * r->features, x);
+  for (size_t l = 0; l < r->layers; l++) {
+    largest = nn__larger(largest, nn_magnitude(pass->team, all * r->cell->gates * r->units, b.layer[l].z));
+    largest =
+        nn__larger(largest, nn_magnitude(pass->team, all * r->units + pass->rows * r->units, b.layer[l].state[0]));
+  }
+  return largest;
 }

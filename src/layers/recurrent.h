@@ -27,7 +27,7 @@ typedef struct nn__cell_gradient {
   const nn__cell_step *step;      /**< as forward left it */
   float *d_state[NN__STATES_MAX]; /**< [rows, units]: of h after the step, complete; of c after the step, from the step
                                     behind, to become that of c before it */
-  float *dz;                      /**< [rows, gates × units]: of both W_ih x and W_hh h, to be filled */
+  float *dz; /**< [rows, gates × units]: of both W_ih x and W_hh h, to be filled; may be step->z */
 } nn__cell_gradient;
 
 typedef struct nn__cell {
@@ -94,8 +94,12 @@ nn_status nn__recurrent_create(size_t bytes, const nn_layer_ops *ops, const nn__
                                const nn__recurrent_options *options, const nn_shape *in, size_t outputs,
                                nn_layer **out);
 void nn__recurrent_forward(const nn_layer *layer, const nn_pass *pass, const float *x, float *y);
-void nn__recurrent_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, float *dy,
+void nn__recurrent_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, const float *dy,
                             float *dx);
+void nn__recurrent_gradient(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy, int param,
+                            size_t first, size_t last, float *out);
+
+float nn__recurrent_magnitude(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy);
 
 /* The parameters of layer l are params[4 l + …]. */
 enum { NN__WEIGHT_IH, NN__WEIGHT_HH, NN__BIAS_IH, NN__BIAS_HH, NN__RECURRENT_PARAMS };

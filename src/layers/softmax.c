@@ -38,8 +38,8 @@ static void row_backward(size_t width, float beta, const float *y, const float *
   for (size_t j = 0; j < width; j++) dx[j] = beta * y[j] * (float)((double)dy[j] - dot);
 }
 
-static void softmax_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, float *dy,
-                             float *dx) {
+static void softmax_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y,
+                             const float *dy, float *dx) {
   (void)x;
   if (dx == NULL) return;
   const float beta = ((const softmax *)layer)->beta;

@@ -15,7 +15,6 @@ typedef struct nn__model_layer {
   nn_layer *layer;
   char *name;
   const nn_choice *choice; /* as configured; borrowed, or one of `owned` */
-  bool trained;            /* has a parameter that is not frozen */
 } nn__model_layer;
 
 struct nn_model {
@@ -28,16 +27,26 @@ struct nn_model {
   size_t first_trained;                /* layers before it need no backward; layer_count: nothing is trained */
   nn_choice *owned;                    /* dense layers that stand for `hidden` */
   size_t owned_count;
+  size_t block_count;
+  nn_model_block *blocks; /* what is trained, in order of the arena */
 };
 
 /** The list of layers: config->layers, or what `hidden` stands for. `*choices` is [*count], for nn_free(). */
 nn_status nn__model_expand(nn_model *model, const nn_registry *registry, const nn_choice ***choices, size_t *count);
+
+/** Cut what is trained into blocks. */
+nn_status nn__model_cut(nn_model *model);
 
 /** Give every layer its name; names are valid in files and differ. */
 nn_status nn__model_name_layers(nn_model *model);
 
 /** Fails where a layer's initialisation gives what the layer does not have. */
 nn_status nn__model_check_init(const nn_model *model, size_t layer);
+
+/** Of layer `layer` in a pass: its input, the gradient of its output, its workspace. */
+const float *nn__workspace_x(const nn_workspace *workspace, size_t layer);
+const float *nn__workspace_dy(const nn_workspace *workspace, size_t layer);
+float *nn__workspace_work(const nn_workspace *workspace, size_t layer);
 
 /** Mark what config->freeze names; fails where a name matches nothing. */
 nn_status nn__model_freeze(nn_model *model);

@@ -80,7 +80,6 @@ static void count_trained(nn_model *model) {
     const nn_model_tensor *tensor = &model->tensors[t];
     if (tensor->frozen) continue;
     model->trainable_count += nn_param_size(tensor->param);
-    model->layers[tensor->layer].trained = true;
     model->first_trained = tensor->layer;
   }
 }
@@ -103,6 +102,7 @@ static nn_status build(nn_model *model, const nn_registry *registry, size_t outp
   NN_TRY_DONE(list_tensors(model));
   NN_TRY_DONE(nn__model_freeze(model));
   count_trained(model);
+  NN_TRY_DONE(nn__model_cut(model));
 done:
   nn_free(choices);
   return status;
@@ -135,6 +135,7 @@ void nn_model_destroy(nn_model **model) {
   nn_free(m->owned);
   nn_free(m->layers);
   nn_free(m->tensors);
+  nn_free(m->blocks);
   nn_free(m);
   *model = NULL;
 }
@@ -170,20 +171,4 @@ size_t nn_model_tensor_count(const nn_model *model) {
 const nn_model_tensor *nn_model_tensor_at(const nn_model *model, size_t index) {
   NN_ASSERT(index < model->tensor_count);
   return &model->tensors[index];
-}
-
-size_t nn_model_trainable_ranges(const nn_model *model, nn_range *ranges, size_t limit) {
-  size_t count = 0, end = 0;
-  for (size_t t = 0; t < model->tensor_count; t++) {
-    const nn_model_tensor *tensor = &model->tensors[t];
-    if (tensor->frozen) continue;
-    const size_t first = tensor->param->offset;
-    const bool joins = count > 0 && end == first; /* padding between the two is 0 and stays so */
-    if (!joins) count++;
-    end = first + nn__grain_round(nn_param_size(tensor->param));
-    if (count > limit) continue;
-    if (!joins) ranges[count - 1].first = first;
-    ranges[count - 1].last = end;
-  }
-  return count;
 }

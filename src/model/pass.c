@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* One block: this struct, the two tables, then the floats. */
+/* One block: this struct, the three tables, then the floats. */
 struct nn_workspace {
   const nn_model *model;
   size_t rows;
@@ -11,7 +11,7 @@ struct nn_workspace {
   float **outputs; /* [layers] of every layer, [rows, out] */
   float **work;    /* [layers] of every layer */
   float *input;
-  float *gradients[2]; /* of a layer's output and of its input, in turn; NULL where not training */
+  float **gradients; /* [layers] of every layer's output; NULL where not training, and below what is trained */
   nn_gradient_watch watch;
   void *watch_context;
 };
@@ -29,18 +29,8 @@ static size_t reserve(size_t *total, size_t a, size_t b) {
   return at;
 }
 
-/* The widest gradient that backward has to hold. */
-static size_t gradient_width(const nn_model *model) {
-  size_t width = nn_model_outputs(model);
-  for (size_t i = model->first_trained; i < model->layer_count; i++) {
-    const size_t out = nn_shape_size(&model->layers[i].layer->out);
-    if (out > width) width = out;
-  }
-  return width;
-}
-
 static size_t header_floats(const nn_model *model) {
-  const size_t bytes = sizeof(nn_workspace) + 2 * model->layer_count * sizeof(float *);
+  const size_t bytes = sizeof(nn_workspace) + 3 * model->layer_count * sizeof(float *);
   return nn__grain_round((bytes + sizeof(float) - 1) / sizeof(float));
 }
 
@@ -58,9 +48,12 @@ static size_t lay_out(const nn_model *model, size_t rows, bool training, nn_work
     /* the fixed part follows the rows' part at once, wherever that ends: a layer sees one array */
     (void)reserve(&total, 1, layer->work_fixed);
   }
-  for (int g = 0; training && g < 2; g++) {
-    at = reserve(&total, rows, gradient_width(model));
-    if (workspace != NULL) workspace->gradients[g] = base + at;
+  for (size_t i = model->layer_count; training && i-- > 0;) {
+    /* the layer above may write its input's gradient over its output's */
+    const bool last = i + 1 == model->layer_count, above = !last && model->layers[i + 1].layer->ops->elementwise;
+    if (!last && i < model->first_trained) break;
+    if (!above) at = reserve(&total, rows, nn_shape_size(&model->layers[i].layer->out));
+    if (workspace != NULL) workspace->gradients[i] = above ? workspace->gradients[i + 1] : base + at;
   }
   return total;
 }
@@ -79,6 +72,7 @@ nn_status nn_workspace_create(const nn_model *model, size_t rows, bool training,
   workspace->training = training;
   workspace->outputs = (float **)(workspace + 1);
   workspace->work = workspace->outputs + model->layer_count;
+  workspace->gradients = workspace->work + model->layer_count;
   (void)lay_out(model, rows, training, workspace, memory);
   *out = workspace;
   return NN_OK;
@@ -104,7 +98,7 @@ const float *nn_workspace_activation(const nn_workspace *workspace, size_t layer
 
 float *nn_workspace_output_gradient(nn_workspace *workspace) {
   NN_ASSERT(workspace->training);
-  return workspace->gradients[0];
+  return workspace->gradients[workspace->model->layer_count - 1];
 }
 
 void nn_workspace_watch(nn_workspace *workspace, nn_gradient_watch watch, void *context) {
@@ -114,8 +108,16 @@ void nn_workspace_watch(nn_workspace *workspace, nn_gradient_watch watch, void *
 
 /* ---- passes ----------------------------------------------------------------------------------- */
 
-static const float *layer_input(const nn_workspace *workspace, size_t layer) {
+const float *nn__workspace_x(const nn_workspace *workspace, size_t layer) {
   return layer == 0 ? workspace->input : workspace->outputs[layer - 1];
+}
+
+const float *nn__workspace_dy(const nn_workspace *workspace, size_t layer) {
+  return workspace->gradients[layer];
+}
+
+float *nn__workspace_work(const nn_workspace *workspace, size_t layer) {
+  return workspace->work[layer];
 }
 
 void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_pass *pass) {
@@ -124,26 +126,21 @@ void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_p
   for (size_t i = 0; i < model->layer_count; i++) {
     const nn_layer *layer = model->layers[i].layer;
     own.work = workspace->work[i];
-    layer->ops->forward(layer, &own, layer_input(workspace, i), workspace->outputs[i]);
+    layer->ops->forward(layer, &own, nn__workspace_x(workspace, i), workspace->outputs[i]);
   }
 }
 
 void nn_model_backward(const nn_model *model, nn_workspace *workspace, const nn_pass *pass) {
   NN_ASSERT(workspace->model == model && workspace->training && pass->rows <= workspace->rows);
   nn_pass own = *pass;
-  float *dy = workspace->gradients[0], *dx = workspace->gradients[1];
   for (size_t i = model->layer_count; i-- > model->first_trained;) {
     const nn_layer *layer = model->layers[i].layer;
     if (workspace->watch != NULL) {
-      if (pass->team->id == 0) workspace->watch(workspace->watch_context, i, dy);
+      if (pass->team->id == 0) workspace->watch(workspace->watch_context, i, workspace->gradients[i]);
       nn_team_barrier(pass->team);
     }
     own.work = workspace->work[i];
-    own.grads = model->layers[i].trained ? pass->grads : NULL;
-    layer->ops->backward(layer, &own, layer_input(workspace, i), workspace->outputs[i], dy,
-                         i == model->first_trained ? NULL : dx);
-    float *swap = dy;
-    dy = dx;
-    dx = swap;
+    layer->ops->backward(layer, &own, nn__workspace_x(workspace, i), workspace->outputs[i], workspace->gradients[i],
+                         i == model->first_trained ? NULL : workspace->gradients[i - 1]);
   }
 }

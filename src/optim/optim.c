@@ -14,6 +14,8 @@ struct nn_optim {
   float *slots[NN_OPTIM_SLOTS_MAX]; /* [count] each */
   size_t piece_count;
   nn_range *pieces; /* what is trained, cut at the blocks' ends, ascending */
+  size_t range_count;
+  size_t *piece_of; /* [ranges + 1]: each range's first piece */
   double *squares;  /* [piece_count] sums of squares of gradients */
 };
 
@@ -26,15 +28,17 @@ static const nn_optim_ops *optim_ops(const nn_choice *choice) {
 }
 
 /* Cuts `ranges` at multiples of NN_SUM_BLOCK; with `pieces` NULL only counts. */
-static size_t cut_pieces(const nn_range *ranges, size_t range_count, nn_range *pieces) {
+static size_t cut_pieces(const nn_range *ranges, size_t range_count, nn_range *pieces, size_t *piece_of) {
   size_t count = 0;
   for (size_t r = 0; r < range_count; r++) {
+    if (piece_of != NULL) piece_of[r] = count;
     for (size_t first = ranges[r].first, last; first < ranges[r].last; first = last, count++) {
       last = (first / NN_SUM_BLOCK + 1) * NN_SUM_BLOCK;
       if (last > ranges[r].last) last = ranges[r].last;
       if (pieces != NULL) pieces[count] = (nn_range){first, last};
     }
   }
+  if (piece_of != NULL) piece_of[range_count] = count;
   return count;
 }
 
@@ -53,10 +57,13 @@ static nn_status allocate(nn_optim *optim, size_t count, const nn_range *ranges,
     NN_TRY(nn_alloc(count, sizeof(float), "optimizer state", &memory));
     optim->slots[s] = memory;
   }
-  optim->piece_count = cut_pieces(ranges, range_count, NULL);
+  optim->range_count = range_count;
+  optim->piece_count = cut_pieces(ranges, range_count, NULL, NULL);
   NN_TRY(nn_alloc(optim->piece_count, sizeof(nn_range), "list of trained blocks", &memory));
   optim->pieces = memory;
-  cut_pieces(ranges, range_count, optim->pieces);
+  NN_TRY(nn_alloc(range_count + 1, sizeof(size_t), "list of trained blocks", &memory));
+  optim->piece_of = memory;
+  cut_pieces(ranges, range_count, optim->pieces, optim->piece_of);
   NN_TRY(nn_alloc(optim->piece_count, sizeof(double), "sums of the gradient's norm", &memory));
   optim->squares = memory;
   return NN_OK;
@@ -94,6 +101,7 @@ void nn_optim_destroy(nn_optim **optim) {
   if (optim == NULL || *optim == NULL) return;
   for (int s = 0; s < (*optim)->slot_count; s++) nn_free((*optim)->slots[s]);
   nn_free((*optim)->pieces);
+  nn_free((*optim)->piece_of);
   nn_free((*optim)->squares);
   nn_free(*optim);
   *optim = NULL;
@@ -103,7 +111,7 @@ size_t nn_optim_bytes(const nn_choice *optimizer, size_t count) {
   const char *names[NN_OPTIM_SLOTS_MAX];
   const int slots = optim_ops(optimizer)->slots(optimizer->options, names);
   return sizeof(nn_optim) + (size_t)slots * count * sizeof(float) +
-         nn_blocks(count) * (sizeof(nn_range) + sizeof(double));
+         2 * nn_blocks(count) * (sizeof(nn_range) + sizeof(double) + sizeof(size_t));
 }
 
 /* ---- the learning rate ----------------------------------------------------------------------- */
@@ -120,8 +128,9 @@ double nn_optim_lr(const nn_optim *optim, uint64_t step, uint64_t total, uint64_
 
 /* ---- a step ---------------------------------------------------------------------------------- */
 
-static double sum_squares_of(const nn_range *piece, const float *gradients) {
-  return nn_block_sum_squares(piece->last - piece->first, gradients + piece->first);
+/* `gradients` are those from place `origin` of the arena on. */
+static double sum_squares_of(const nn_range *piece, size_t origin, const float *gradients) {
+  return nn_block_sum_squares(piece->last - piece->first, gradients + (piece->first - origin));
 }
 
 /* From the pieces' sums, in index order. */
@@ -131,35 +140,74 @@ static double norm_of(const nn_optim *optim) {
   return sqrt(sum);
 }
 
-static void update_piece(const nn_optim *optim, const nn_range *piece, const float *factor, float scale,
+static void update_piece(const nn_optim *optim, const nn_range *piece, const float *factor, float scale, size_t origin,
                          const float *gradients, float *params) {
   nn_optim_block block = {
       .count = piece->last - piece->first,
       .factor = factor,
       .gradient_scale = scale,
-      .gradient = gradients + piece->first,
+      .gradient = gradients + (piece->first - origin),
   };
   block.param = params + piece->first;
   for (int s = 0; s < optim->slot_count; s++) block.slot[s] = optim->slots[s] + piece->first;
   optim->ops->update(optim->options, &block);
 }
 
+void nn_optim_prepare(const nn_optim *optim, uint64_t step, double lr, nn_optim_part *out) {
+  optim->ops->prepare(optim->options, step + 1, lr, out->factor);
+  out->scale = 1;
+  out->norm = true;
+}
+
+void nn_optim_look(nn_optim *optim, size_t first, size_t last, const float *gradients) {
+  const size_t begin = optim->piece_of[first], end = optim->piece_of[last];
+  for (size_t i = begin; i < end; i++)
+    optim->squares[i] = sum_squares_of(&optim->pieces[i], optim->pieces[begin].first, gradients);
+}
+
+void nn_optim_update(nn_optim *optim, const nn_optim_part *part, size_t first, size_t last, const float *gradients,
+                     float *params) {
+  const size_t begin = optim->piece_of[first], end = optim->piece_of[last];
+  for (size_t i = begin; i < end; i++) {
+    const nn_range *piece = &optim->pieces[i];
+    const size_t origin = optim->pieces[begin].first;
+    /* just before its update, which then finds its gradient in the first-level cache */
+    if (part->norm) optim->squares[i] = sum_squares_of(piece, origin, gradients);
+    update_piece(optim, piece, part->factor, part->scale, origin, gradients, params);
+  }
+}
+
+double nn_optim_norm(const nn_optim *optim) {
+  return norm_of(optim);
+}
+
+float nn_optim_clip(double clip_norm, double norm) {
+  const double ratio = clip_norm > 0 ? clip_norm / (norm + 1e-6) : 1;
+  return ratio < 1 ? (float)ratio : 1;
+}
+
+size_t nn_optim_broken(const nn_optim *optim) {
+  for (size_t r = optim->range_count; r-- > 0;)
+    for (size_t i = optim->piece_of[r]; i < optim->piece_of[r + 1]; i++)
+      if (!isfinite(optim->squares[i])) return r;
+  return SIZE_MAX;
+}
+
 void nn_optim_step(nn_optim *optim, const nn_team *team, uint64_t step, double lr, double clip_norm,
                    const float *gradients, float *params, double *norm) {
   nn_range mine;
-  nn_team_share(team, optim->piece_count, 1, &mine.first, &mine.last);
-  float factor[NN_OPTIM_FACTORS_MAX];
-  optim->ops->prepare(optim->options, step + 1, lr, factor);
-  for (size_t i = mine.first; i < mine.last; i++) optim->squares[i] = sum_squares_of(&optim->pieces[i], gradients);
+  nn_optim_part part;
+  nn_team_share(team, optim->range_count, 1, &mine.first, &mine.last);
+  nn_optim_prepare(optim, step, lr, &part);
+  for (size_t r = mine.first; r < mine.last; r++)
+    nn_optim_look(optim, r, r + 1, gradients + optim->pieces[optim->piece_of[r]].first);
   nn_team_barrier(team);
   const double whole = norm_of(optim); /* by every thread: cheaper than waiting for one */
   if (team->id == 0) *norm = whole;
-  if (isfinite(whole)) {
-    const double ratio = clip_norm > 0 ? clip_norm / (whole + 1e-6) : 1;
-    const float scale = ratio < 1 ? (float)ratio : 1;
-    for (size_t i = mine.first; i < mine.last; i++)
-      update_piece(optim, &optim->pieces[i], factor, scale, gradients, params);
-  }
+  part.scale = nn_optim_clip(clip_norm, whole);
+  part.norm = false;
+  for (size_t r = mine.first; r < mine.last && isfinite(whole); r++)
+    nn_optim_update(optim, &part, r, r + 1, gradients + optim->pieces[optim->piece_of[r]].first, params);
   nn_team_barrier(team);
 }
 

@@ -39,11 +39,12 @@ static void look_at_outputs(const nn_team *team, void *context) {
   }
 }
 
-/* The last tensor in `arena` that is not finite; NULL: all are. Gradients come about from the last layer on. */
-static const nn_model_tensor *broken_tensor(const nn__trainer *t, const float *arena) {
+/* The last tensor of the parameters that is not finite; NULL: all are. */
+static const nn_model_tensor *broken_tensor(const nn__trainer *t) {
   for (size_t i = nn_model_tensor_count(t->model); i-- > 0;) {
     const nn_model_tensor *tensor = nn_model_tensor_at(t->model, i);
-    if (!tensor->frozen && !nn_all_finite(nn_param_size(tensor->param), arena + tensor->param->offset)) return tensor;
+    if (!tensor->frozen && !nn_all_finite(nn_param_size(tensor->param), t->params + tensor->param->offset))
+      return tensor;
   }
   return NULL;
 }
@@ -56,9 +57,10 @@ static nn_status find_cause(nn__trainer *t, const nn_model_tensor *parameter, nn
     nn_text_add(out, "the parameters '%s' are not finite after the step before", parameter->name);
     return NN_OK;
   }
-  if (isfinite(t->step.sum[t->param_count + NN__SUM_LOSS])) {
-    const nn_model_tensor *tensor = broken_tensor(t, t->step.sum);
-    NN_ASSERT(tensor != NULL);
+  if (isfinite(t->step.tail[NN__SUM_LOSS])) {
+    const size_t block = nn_optim_broken(t->optim);
+    NN_ASSERT(block != SIZE_MAX);
+    const nn_model_tensor *tensor = nn_model_tensor_at(t->model, nn_model_block_at(t->model, block)->tensor);
     nn_text_add(out, "the gradient is not finite, first that of '%s' in layer '%s'", tensor->name,
                 nn_model_layer_name(t->model, tensor->layer));
     return NN_OK;
@@ -86,7 +88,7 @@ static const char *advice(const nn__trainer *t) {
 
 nn_status nn__diverged(nn__trainer *t) {
   nn_text cause = {0};
-  const nn_model_tensor *parameter = broken_tensor(t, t->params);
+  const nn_model_tensor *parameter = broken_tensor(t);
   nn_status status = find_cause(t, parameter, &cause);
   if (status == NN_OK) status = nn_comm_agree(t->comm, nn_text_status(&cause));
   if (status != NN_OK) goto done;

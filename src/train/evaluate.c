@@ -20,7 +20,8 @@ static void run_block(const nn_team *team, void *context) {
   const float *outputs = nn_workspace_output(e->workspace);
   e->task->loss->compute(e->task->loss_options, team, run->rows, e->task->width, outputs, e->rows->labels,
                          e->rows->values, NULL, e->rows->loss, NULL);
-  nn__task_sums(e->task, team, run->rows, outputs, e->rows, NULL, run->total);
+  nn__task_rows(e->task, team, run->rows, outputs, e->rows, NULL);
+  if (team->id == 0) nn__rows_total(e->rows, 0, run->rows, run->total);
 }
 
 nn_status nn__evaluate(const nn__evaluation *e, nn_set set, nn_metrics *out) {

@@ -55,6 +55,7 @@ nn_status nn_plan(nn_config *config, const nn_registry *registry, int ranks, int
   if (status == NN_OK)
     status = nn__task_create(config, nn_dataset_target(t.dataset), nn_model_outputs(t.model), NULL, &t.task);
   if (status != NN_OK) goto done;
+  nn__trainer_plan(&t, ranks);
   nn_text_add(out, "Configuration\n");
   NN_TRY_DONE(nn_config_write(config, out));
   nn_text_add(out, "\nNetwork\n");

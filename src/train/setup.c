@@ -80,17 +80,41 @@ static size_t piece_capacity(const nn__trainer *t) {
 static size_t row_capacity(const nn__trainer *t) {
   const size_t piece = piece_capacity(t);
   const bool evaluating = nn_dataset_count(t->dataset, NN_SET_VALID) + nn_dataset_count(t->dataset, NN_SET_TEST) > 0;
-  return evaluating && piece < NN__EVAL_ROWS ? NN__EVAL_ROWS : piece;
+  if (evaluating && piece < NN__EVAL_ROWS) return NN__EVAL_ROWS;
+  /* several pieces go through the network together */
+  const size_t together = t->batch < NN__EVAL_ROWS ? t->batch : NN__EVAL_ROWS;
+  return nn_model_takes_pieces(t->model) && piece < together ? together : piece;
+}
+
+/* Are whole gradients kept? One process without clipping makes them in parts and updates with each; pieces that do not
+ * go through the network together are added up in whole. */
+static bool keeps_gradients(const nn__trainer *t, int size) {
+  const bool traced = t->options != NULL && t->options->trace > 0;
+  return size > 1 || t->virtual_ranks > 1 || t->config->train.clip_norm > 0 || traced;
+}
+
+void nn__trainer_plan(nn__trainer *t, int size) {
+  t->capacity = row_capacity(t);
+  t->arena = keeps_gradients(t, size) ? t->param_count : 0;
+  /* several slots for several pieces share the cache */
+  t->scratch_blocks = size > 1 ? 0 : t->virtual_ranks == 1 ? NN__BLOCKS_ALONE : NN__BLOCKS_PIECES;
+  t->scratch_floats = nn_model_blocks_floats(t->model, t->scratch_blocks);
+  t->terms = (double)t->batch * (double)nn_model_widest(t->model);
+  t->history_every = nn_history_every(&t->config->history, t->total_steps);
 }
 
 void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
   const size_t parameters = nn_model_param_count(t->model), bytes = parameters * sizeof(float);
-  const size_t rows = row_capacity(t), samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
+  const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN),
+               slots = size > 1 ? 0 : nn_tree_stack(t->virtual_ranks);
+  const size_t threads = t->threads > 0 ? (size_t)t->threads : 1;
   const uint64_t epochs = (uint64_t)t->config->train.epochs;
   *out = (nn__memory){.parameters = bytes,
-                      .gradients = nn_tree_bytes(t->virtual_ranks, size, 0, parameters + NN__TAIL),
+                      .gradients = nn_tree_bytes(t->virtual_ranks, size, 0, t->arena + NN__TAIL) +
+                                   threads * slots * t->scratch_floats * sizeof(float),
                       .optimizer = nn_optim_bytes(&t->config->train.optimizer, parameters),
-                      .activations = nn_workspace_bytes(t->model, rows, true) + nn__rows_bytes(rows, &t->task),
+                      .activations =
+                          nn_workspace_bytes(t->model, t->capacity, true) + nn__rows_bytes(t->capacity, &t->task),
                       .data_private = nn_dataset_private_bytes(t->dataset) + samples * sizeof(uint32_t),
                       .data_shared = nn_dataset_shared_bytes(t->dataset),
                       .history = nn_history_bytes(&t->config->history, t->total_steps, epochs, t->model)};
@@ -189,23 +213,31 @@ static nn_status open_model(nn__trainer *t) {
 }
 
 static nn_status allocate(nn__trainer *t) {
-  enum { RANGES = 1024 };
-  nn_range ranges[RANGES];
+  const size_t blocks = nn_model_block_count(t->model);
+  nn_range *ranges = NULL;
   void *memory = NULL;
   if (nn_fault("allocate", 0))
     return NN_FAIL(NN_ERR_MEMORY, "out of memory: parameters could not be had (NNMPI_FAULT)");
   NN_TRY(nn_alloc(t->param_count, sizeof(float), "the parameters", &memory));
   t->params = memory;
-  const size_t count = nn_model_trainable_ranges(t->model, ranges, RANGES);
-  if (count > RANGES)
-    return NN_FAIL(NN_ERR_CONFIG, "model.freeze cuts the parameters into %zu parts, more than %d", count, RANGES);
-  NN_TRY(nn_optim_create(&t->config->train.optimizer, &t->config->train.schedule, t->param_count, ranges, count,
-                         &t->optim));
-  const size_t rows = row_capacity(t);
-  NN_TRY(nn_workspace_create(t->model, rows, true, &t->workspace));
-  NN_TRY(nn__rows_create(rows, &t->task, &t->rows));
+  NN_TRY(nn_alloc(blocks, sizeof *ranges, "the blocks of parameters", &memory));
+  ranges = memory;
+  for (size_t i = 0; i < blocks; i++) ranges[i] = nn_model_block_at(t->model, i)->range;
+  const nn_status status = nn_optim_create(&t->config->train.optimizer, &t->config->train.schedule, t->param_count,
+                                           ranges, blocks, &t->optim);
+  nn_free(ranges);
+  NN_TRY(status);
+  NN_TRY(nn_workspace_create(t->model, t->capacity, true, &t->workspace));
+  NN_TRY(nn__rows_create(t->capacity, &t->task, &t->rows));
   NN_TRY(nn_alloc(nn_dataset_count(t->dataset, NN_SET_TRAIN), sizeof(uint32_t), "the order of an epoch", &memory));
   t->order = memory;
+  NN_TRY(nn_alloc((size_t)t->threads, sizeof(float), "what the threads find", &memory));
+  t->magnitudes = memory;
+  if (t->scratch_floats > 0) {
+    const size_t slots = (size_t)t->threads * nn_tree_stack(t->virtual_ranks);
+    NN_TRY(nn_alloc(slots * t->scratch_floats, sizeof(float), "parts of gradients", &memory));
+    t->scratch = memory;
+  }
   if (nn_comm_rank(t->comm) != 0) return NN_OK;
   NN_TRY(nn_history_create(&t->config->history, t->total_steps, t->model, &t->history));
   return nn__saver_create(t);
@@ -289,10 +321,11 @@ nn_status nn__trainer_open(nn__trainer *t) {
   nn_tree_range(t->virtual_ranks, nn_comm_size(t->comm), nn_comm_rank(t->comm), &t->first_piece, &t->pieces);
   t->plain_reduction = t->config->parallel.reduction == NN_REDUCTION_ALLREDUCE;
   NN_TRY(nn_comm_agree(t->comm, open_model(t)));
-  NN_TRY(nn_comm_agree(t->comm, allocate(t)));
-  NN_TRY(nn_tree_create(t->comm, t->virtual_ranks, t->plain_reduction, t->param_count + NN__TAIL, &t->tree));
-  NN_TRY(nn_comm_agree(t->comm, nn__trace_create(t)));
   NN_TRY(choose_threads(t));
+  nn__trainer_plan(t, nn_comm_size(t->comm));
+  NN_TRY(nn_comm_agree(t->comm, allocate(t)));
+  NN_TRY(nn_tree_create(t->comm, t->virtual_ranks, t->plain_reduction, t->arena + NN__TAIL, &t->tree));
+  NN_TRY(nn_comm_agree(t->comm, nn__trace_create(t)));
   describe(t);
   NN_TRY(nn_comm_agree(t->comm, warn_of_absent_classes(t)));
   NN_TRY(nn__run_resume(t));
@@ -311,6 +344,8 @@ void nn__trainer_close(nn__trainer *t) {
   nn_free(t->params);
   nn_workspace_destroy(&t->workspace);
   nn_tree_destroy(&t->tree);
+  nn_free(t->scratch);
+  nn_free(t->magnitudes);
   nn_optim_destroy(&t->optim);
   nn_model_destroy(&t->model);
   nn_dataset_destroy(&t->dataset);

@@ -1,15 +1,29 @@
-/* One minibatch on this rank: gradients of its pieces, one reduction, the update. */
+/* One minibatch on this rank: gradients of its pieces, one reduction, the update.
+ *
+ * Pieces go through the network together where that changes no bit; their gradients are made apart, block by block of
+ * the parameters, and added along the tree while the block is in a cache. A process that has all pieces updates the
+ * block at once, and never writes a gradient to memory. */
 #include "train_internal.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+
+/* Pieces [first, last) of the minibatch, in one pass: its samples [row, row + rows). */
+typedef struct group {
+  int first, last;
+  size_t row, rows;
+  nn_pass pass;
+} group;
 
 void nn__piece_rows(size_t batch, int virtual_ranks, int v, size_t *first, size_t *count) {
   const size_t pieces = (size_t)virtual_ranks, piece = (size_t)v;
   *first = batch * piece / pieces;
   *count = batch * (piece + 1) / pieces - *first;
 }
+
+/* ---- weights ----------------------------------------------------------------------------------------- */
 
 /* What a sample counts for in the loss. */
 static double class_weight(const nn__trainer *t, uint32_t id) {
@@ -32,52 +46,162 @@ static void weigh_rows(nn__trainer *t, const uint32_t *ids, size_t rows) {
   for (size_t r = 0; r < rows; r++) t->rows.weight[r] = (float)(class_weight(t, ids[r]) / t->step.weight);
 }
 
-/* The gradient of one piece into its slot, metrics into the tail behind it. Team function. */
-static void run_piece(nn__trainer *t, const nn_team *team, int piece, size_t first, size_t rows, float *slot) {
-  const uint32_t *ids = t->step.ids + first;
-  double sums[NN__SUMS];
-  const double start = nn_seconds();
-  nn_dataset_gather(t->dataset, NN_SET_TRAIN, team, ids, rows, nn_workspace_input(t->workspace), t->rows.labels,
-                    t->rows.values);
-  if (team->id == 0) {
-    t->step.load_seconds += nn_seconds() - start;
-    weigh_rows(t, ids, rows);
+/* ---- through the network ------------------------------------------------------------------------------- */
+
+/* The pieces from `first` on that go through the network together. A product of a single row adds in another order
+ * (nn_gemm()), so pieces that may have one go alone. */
+static group group_from(const nn__trainer *t, const nn_team *team, int first) {
+  group g = {.first = first, .last = first + 1};
+  nn__piece_rows(t->step.samples, t->virtual_ranks, first, &g.row, &g.rows);
+  const bool together = t->step.samples / (size_t)t->virtual_ranks >= 2 && !nn__trace_on(t);
+  while (together && nn_model_takes_pieces(t->model) && g.last < t->first_piece + t->pieces) {
+    size_t row = 0, rows = 0;
+    nn__piece_rows(t->step.samples, t->virtual_ranks, g.last, &row, &rows);
+    if (g.rows + rows > t->capacity) break;
+    g.rows += rows;
+    g.last++;
   }
-  const nn_pass pass = {.team = team,
-                        .rows = rows,
-                        .training = true,
-                        .seed = (uint64_t)t->config->run.seed,
-                        .step = t->progress.step,
-                        .samples = ids,
-                        .params = t->params,
-                        .grads = slot};
-  nn_model_forward(t->model, t->workspace, &pass);
-  const float *outputs = nn_workspace_output(t->workspace);
-  t->task.loss->compute(t->task.loss_options, team, rows, t->task.width, outputs, t->rows.labels, t->rows.values,
-                        t->rows.weight, t->rows.loss, nn_workspace_output_gradient(t->workspace));
-  nn__task_sums(&t->task, team, rows, outputs, &t->rows, nn_dataset_class_weights(t->dataset), sums);
-  if (team->id == 0)
-    for (int k = 0; k < NN__SUMS; k++) slot[t->param_count + (size_t)k] = (float)sums[k];
-  const bool traced = nn__trace_on(t);
-  if (traced && team->id == 0) nn__trace_forward(t, piece, rows);
-  nn_model_backward(t->model, t->workspace, &pass);
-  if (!traced) return;
-  if (team->id == 0) nn__trace_backward(t, slot);
-  nn_team_barrier(team);
+  g.pass = (nn_pass){.team = team,
+                     .rows = g.rows,
+                     .training = true,
+                     .seed = (uint64_t)t->config->run.seed,
+                     .step = t->progress.step,
+                     .samples = t->step.ids + g.row,
+                     .params = t->params};
+  return g;
 }
 
-/* All pieces of this rank, then what only thread 0 may do: the reduction over ranks. */
-static void reduce(nn__trainer *t) {
-  float *flags = nn_tree_slot(t->tree, t->first_piece) + t->param_count; /* slot 0: part of every sum of this rank */
+/* Forward and backward, metrics of each sample. Team function. */
+static void run_group(nn__trainer *t, const nn_team *team, const group *g) {
+  const uint32_t *ids = g->pass.samples;
+  const bool timed = team->id == 0 && t->step.recorded;
+  const double start = timed ? nn_seconds() : 0;
+  if (team->id == 0) weigh_rows(t, ids, g->rows);
+  nn_dataset_gather(t->dataset, NN_SET_TRAIN, team, ids, g->rows, nn_workspace_input(t->workspace), t->rows.labels,
+                    t->rows.values);
+  if (timed) t->step.load_seconds += nn_seconds() - start;
+  nn_model_forward(t->model, t->workspace, &g->pass);
+  const float *outputs = nn_workspace_output(t->workspace);
+  t->task.loss->compute(t->task.loss_options, team, g->rows, t->task.width, outputs, t->rows.labels, t->rows.values,
+                        t->rows.weight, t->rows.loss, nn_workspace_output_gradient(t->workspace));
+  nn__task_rows(&t->task, team, g->rows, outputs, &t->rows, nn_dataset_class_weights(t->dataset));
+  if (team->id == 0 && nn__trace_on(t)) nn__trace_forward(t, g->first, g->rows);
+  nn_model_backward(t->model, t->workspace, &g->pass);
+}
+
+/* ---- gradients ----------------------------------------------------------------------------------------- */
+
+/* What is behind the parameters in each slot: the metrics of the pieces. By thread 0. */
+static void sum_tails(nn__trainer *t, const group *g) {
+  for (int v = g->first; v < g->last; v++) {
+    int due = 0;
+    const int place = nn_tree_place(t->tree, v, &due);
+    size_t row = 0, rows = 0;
+    double sums[NN__SUMS];
+    nn__piece_rows(t->step.samples, t->virtual_ranks, v, &row, &rows);
+    nn__rows_total(&t->rows, row - g->row, rows, sums);
+    float *tail = nn_tree_slot(t->tree, place) + t->arena;
+    memset(tail, 0, NN__TAIL * sizeof *tail);
+    for (int k = 0; k < NN__SUMS; k++) tail[k] = (float)sums[k];
+    for (int d = 0; d < due; d++) {
+      const float *from = nn_tree_slot(t->tree, place - d) + t->arena;
+      float *to = nn_tree_slot(t->tree, place - d - 1) + t->arena;
+      for (int k = 0; k < NN__TAIL; k++) to[k] += from[k];
+    }
+  }
+}
+
+/* A stack of slots for some blocks of the gradient. */
+typedef struct stack {
+  float *base;
+  size_t stride;
+} stack;
+
+/* Blocks [first, last) of the gradients of all pieces of the group, added where that is due. */
+static void make_blocks(const nn__trainer *t, const group *g, stack s, size_t first, size_t last) {
+  static const nn_team alone = {.id = 0, .size = 1};
+  const size_t begin = nn_model_block_at(t->model, first)->range.first;
+  const size_t floats = nn_model_block_at(t->model, last - 1)->range.last - begin;
+  for (int v = g->first; v < g->last; v++) {
+    int due = 0;
+    const int place = nn_tree_place(t->tree, v, &due);
+    size_t row = 0, rows = 0;
+    nn__piece_rows(t->step.samples, t->virtual_ranks, v, &row, &rows);
+    float *slot = s.base + (size_t)place * s.stride;
+    nn_model_gradient(t->model, t->workspace, &g->pass, row - g->row, rows, first, last, slot);
+    if (nn__trace_on(t)) continue; /* it shows the pieces' own first */
+    for (int d = 0; d < due; d++, slot -= s.stride) nn_add(&alone, floats, slot, slot - s.stride);
+  }
+}
+
+/* Summing up the norm is all that is done with a gradient. */
+static const nn_optim_part look_only;
+
+static void use_blocks(nn__trainer *t, const nn_optim_part *part, size_t first, size_t last, const float *gradients) {
+  if (part == &look_only)
+    nn_optim_look(t->optim, first, last, gradients);
+  else
+    nn_optim_update(t->optim, part, first, last, gradients, t->params);
+}
+
+/* This thread's share of the blocks: gradients of the group's pieces; with `part`, as all pieces have come, they are
+ * used. */
+static void make_gradients(nn__trainer *t, const nn_team *team, const group *g, const nn_optim_part *part) {
+  size_t first = 0, last = 0, rows = g->rows / (size_t)(g->last - g->first);
+  const size_t slots = nn_tree_stack(t->virtual_ranks);
+  /* parts of a gradient need to be in memory only where earlier groups left theirs */
+  const bool scratch = part != NULL && g->first == t->first_piece && t->scratch != NULL;
+  nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, &first, &last);
+  for (size_t next; first < last; first = next) {
+    next = nn_model_blocks_together(t->model, rows, scratch ? t->scratch_blocks : NN__BLOCKS_ALONE, first, last);
+    stack s = {.stride = t->scratch_floats};
+    if (scratch) {
+      s.base = t->scratch + (size_t)team->id * slots * t->scratch_floats;
+    } else {
+      s.base = nn_tree_slot(t->tree, 0) + nn_model_block_at(t->model, first)->range.first;
+      if (nn_tree_slots(t->tree) > 1) s.stride = (size_t)(nn_tree_slot(t->tree, 1) - nn_tree_slot(t->tree, 0));
+    }
+    make_blocks(t, g, s, first, next);
+    if (t->step.broken && first == 0) s.base[0] = INFINITY; /* NNMPI_FAULT */
+    if (part != NULL) use_blocks(t, part, first, next, s.base);
+  }
+}
+
+/* The trace shows the gradient of a piece before it is added to others. */
+static void trace_and_add(nn__trainer *t, const nn_team *team, int v) {
+  int due = 0;
+  const int place = nn_tree_place(t->tree, v, &due);
+  if (team->id == 0) nn__trace_backward(t, nn_tree_slot(t->tree, place));
+  nn_team_barrier(team);
+  for (int d = 0; d < due; d++)
+    nn_add(team, t->arena, nn_tree_slot(t->tree, place - d), nn_tree_slot(t->tree, place - d - 1));
+}
+
+/* ---- the step ------------------------------------------------------------------------------------------ */
+
+/* Slot 0 is part of every sum of this rank. */
+static void raise_flags(nn__trainer *t) {
+  float *flags = nn_tree_slot(t->tree, 0) + t->arena;
+  float largest = 0;
+  for (int i = 0; i < t->threads; i++)
+    if (!(t->magnitudes[i] <= largest)) largest = t->magnitudes[i];
   if (t->step.status != NN_OK) flags[NN__FLAG_FAILED] = 1;
   if (t->options->stop != NULL && *t->options->stop) flags[NN__FLAG_STOP] = 1;
   if (nn_comm_rank(t->comm) == 0 && nn__deadline_near(t)) flags[NN__FLAG_TIME] = 1;
-  if (nn_fault("gradient", t->progress.step)) nn_tree_slot(t->tree, t->first_piece)[0] = INFINITY;
+  /* no sum of so many products overflows, in whatever order; NaN is larger than all */
+  const double bound = t->terms * (double)largest * (double)largest;
+  if (!(bound < (double)FLT_MAX / 4) || t->step.broken) flags[NN__FLAG_LARGE] = 1;
+}
+
+/* What only thread 0 may do: the reduction over ranks. */
+static void reduce(nn__trainer *t) {
+  const double start = t->step.recorded ? nn_seconds() : 0;
+  raise_flags(t);
   nn__watch_beat(t, true);
-  const double start = nn_seconds();
   const nn_status status = nn_tree_sum(t->tree, &t->step.sum);
   nn__watch_beat(t, false);
-  t->step.reduce_seconds = nn_seconds() - start;
+  t->step.tail = t->step.sum + t->arena;
+  if (t->step.recorded) t->step.reduce_seconds = nn_seconds() - start;
   /* after an MPI error no collective can be trusted, not even one that agrees on it */
   if (status != NN_OK) {
     fprintf(stderr, "nnmpi: error: %s\n", nn_error_last()->message);
@@ -87,34 +211,63 @@ static void reduce(nn__trainer *t) {
 
 /* False where all ranks stop before the update: one of them failed, or the loss is not a number. */
 static bool may_update(const nn__trainer *t) {
-  const float *tail = t->step.sum + t->param_count;
-  return tail[NN__FLAG_FAILED] == 0 && isfinite(tail[NN__SUM_LOSS]);
+  return t->step.tail[NN__FLAG_FAILED] == 0 && isfinite(t->step.tail[NN__SUM_LOSS]);
+}
+
+/* This thread's share of the gradient of the whole minibatch. */
+static void use_gradients(nn__trainer *t, const nn_team *team, const group *g, const nn_optim_part *part) {
+  if (t->step.at_once) {
+    make_gradients(t, team, g, part);
+    return;
+  }
+  size_t first = 0, last = 0;
+  nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, &first, &last);
+  for (; first < last; first++)
+    use_blocks(t, part, first, first + 1, t->step.sum + nn_model_block_at(t->model, first)->range.first);
+}
+
+/* The norm first where gradients are clipped, or may not be finite. */
+static void update(nn__trainer *t, const nn_team *team, const group *g) {
+  const double clip_norm = t->config->train.clip_norm;
+  const bool look = clip_norm > 0 || t->step.tail[NN__FLAG_LARGE] > 0;
+  nn_optim_part part;
+  double norm = 0;
+  nn_optim_prepare(t->optim, t->progress.step, t->step.lr, &part);
+  part.norm = t->step.recorded && !look;
+  if (look) {
+    use_gradients(t, team, g, &look_only);
+    nn_team_barrier(team);
+    norm = nn_optim_norm(t->optim); /* by every thread: cheaper than waiting for one */
+    part.scale = nn_optim_clip(clip_norm, norm);
+  }
+  if (isfinite(norm)) use_gradients(t, team, g, &part);
+  nn_team_barrier(team);
+  if (team->id == 0) t->step.gradient_norm = part.norm ? nn_optim_norm(t->optim) : norm;
 }
 
 static void run_step(const nn_team *team, void *context) {
   nn__trainer *t = context;
-  const size_t gradient = t->param_count + NN__TAIL;
-  for (int i = 0; i < t->pieces; i++) {
-    const int v = t->first_piece + i;
-    float *slot = nn_tree_slot(t->tree, v), *dst[32];
-    const float *src[32];
-    size_t first = 0, rows = 0;
-    nn__piece_rows(t->step.samples, t->virtual_ranks, v, &first, &rows);
-    if (team->id == 0) memset(slot + t->param_count, 0, NN__TAIL * sizeof *slot);
-    if (rows > 0)
-      run_piece(t, team, v, first, rows, slot);
-    else
-      nn_fill(team, gradient, 0, slot);
-    const int due = nn_tree_due(t->tree, v, dst, src);
-    for (int d = 0; d < due; d++) nn_add(team, gradient, src[d], dst[d]);
+  const int end = t->first_piece + t->pieces;
+  float largest = 0;
+  group g = {.last = t->first_piece};
+  while (g.last < end) {
+    g = group_from(t, team, g.last);
+    if (g.rows > 0) {
+      run_group(t, team, &g);
+      const float here = nn_model_magnitude(t->model, t->workspace, &g.pass);
+      if (!(here <= largest)) largest = here; /* NaN, too */
+    }
+    if (team->id == 0) sum_tails(t, &g);
+    if (g.last == end && t->step.at_once) break;
+    make_gradients(t, team, &g, NULL);
+    nn_team_barrier(team);
+    if (nn__trace_on(t)) trace_and_add(t, team, g.first);
   }
+  t->magnitudes[team->id] = largest;
+  nn_team_barrier(team);
   if (team->id == 0) reduce(t);
   nn_team_barrier(team);
-  if (!may_update(t)) return;
-  double norm = 0;
-  nn_optim_step(t->optim, team, t->progress.step, t->step.lr, t->config->train.clip_norm, t->step.sum, t->params,
-                &norm);
-  if (team->id == 0) t->step.gradient_norm = norm;
+  if (may_update(t)) update(t, team, &g);
 }
 
 nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
@@ -125,14 +278,17 @@ nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
   t->step.samples = left < t->batch ? left : t->batch;
   t->step.weight = weigh_batch(t);
   t->step.lr = nn_optim_lr(t->optim, step, t->total_steps, t->steps_per_epoch);
-  t->step.load_seconds = t->step.gradient_norm = 0;
+  t->step.load_seconds = t->step.reduce_seconds = t->step.gradient_norm = 0;
+  t->step.recorded = t->history_every > 0 && step % t->history_every == 0;
+  t->step.at_once = nn_comm_size(t->comm) == 1 && !(t->config->train.clip_norm > 0) && !nn__trace_on(t);
+  t->step.broken = nn_fault("gradient", step);
   t->step.status = nn_fault("step", step)
                        ? NN_FAIL(NN_ERR_INTERNAL, "step %" PRIu64 " failed on purpose (NNMPI_FAULT)", step)
                        : NN_OK;
   nn__trace_begin(t, epoch);
   nn_team_run(t->threads, run_step, t);
 
-  const float *tail = t->step.sum + t->param_count;
+  const float *tail = t->step.tail;
   if (tail[NN__FLAG_FAILED] != 0) return nn_comm_agree(t->comm, t->step.status);
   const bool diverged = !isfinite(tail[NN__SUM_LOSS]) || !isfinite(t->step.gradient_norm);
   if (diverged) NN_TRY(nn__diverged(t));

@@ -99,8 +99,8 @@ static void value_sums(const nn__task *task, const float *y, const float *t, dou
   }
 }
 
-void nn__task_sums(const nn__task *task, const nn_team *team, size_t rows, const float *outputs, nn__rows *at,
-                   const float *class_weights, double total[NN__SUMS]) {
+void nn__task_rows(const nn__task *task, const nn_team *team, size_t rows, const float *outputs, nn__rows *at,
+                   const float *class_weights) {
   size_t first = 0, last = 0;
   nn_team_share(team, rows, 1, &first, &last);
   for (size_t r = first; r < last; r++) {
@@ -116,9 +116,11 @@ void nn__task_sums(const nn__task *task, const nn_team *team, size_t rows, const
       value_sums(task, outputs + r * task->width, at->values + r * task->width, sums);
   }
   nn_team_barrier(team);
-  if (team->id != 0) return;
+}
+
+void nn__rows_total(const nn__rows *at, size_t first, size_t rows, double total[NN__SUMS]) {
   memset(total, 0, NN__SUMS * sizeof *total);
-  for (size_t r = 0; r < rows; r++)
+  for (size_t r = first; r < first + rows; r++)
     for (int k = 0; k < NN__SUMS; k++) total[k] += at->sums[r * NN__SUMS + (size_t)k];
 }
 

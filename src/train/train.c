@@ -34,7 +34,7 @@ static double rate(const nn__trainer *t) {
 /* ---- after a step ------------------------------------------------------------------------------------ */
 
 static void record_step(nn__trainer *t, double seconds) {
-  const float *tail = t->step.sum + t->param_count;
+  const float *tail = t->step.tail;
   const nn_step_row row = {.step = t->progress.step,
                            .loss = tail[NN__SUM_LOSS] / tail[NN__SUM_WEIGHT],
                            .lr = (float)t->step.lr,
@@ -68,27 +68,28 @@ static nn_status run_steps(nn__trainer *t) {
   const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
   const uint64_t epoch = t->progress.epoch;
   const double begin = nn_seconds();
+  double before = begin;
   nn_dataset_order(t->dataset, epoch, t->order);
   t->epoch_first = t->progress.position;
   while (t->progress.position < samples) {
-    const double start = nn_seconds();
     NN_TRY(nn__train_step(t, epoch));
     const double now = nn_seconds();
     t->epoch_seconds = now - begin;
     if (root(t)) {
-      nn__deadline_note(&t->deadline.step, now - start);
-      record_step(t, now - start);
+      nn__deadline_note(&t->deadline.step, now - before);
+      if (t->step.recorded) record_step(t, now - before);
       tell_step(t, now);
       /* after the last step of an epoch its evaluation comes first */
       if (t->progress.position < samples && save_is_due(t, now)) nn__save(t, NN__SAVE_STEP);
       nn__save_look(t);
     }
-    if (t->step.sum[t->param_count + NN__FLAG_TIME] != 0)
+    before = now;
+    if (t->step.tail[NN__FLAG_TIME] != 0)
       return NN_FAIL(NN_STOPPED,
                      "stopped before the time limit after step %" PRIu64 " of %" PRIu64
                      "; run the same command again to continue",
                      t->progress.step, t->total_steps);
-    if (t->step.sum[t->param_count + NN__FLAG_STOP] != 0)
+    if (t->step.tail[NN__FLAG_STOP] != 0)
       return NN_FAIL(NN_STOPPED,
                      "stopped on request after step %" PRIu64 " of %" PRIu64 "; run the same command again to continue",
                      t->progress.step, t->total_steps);

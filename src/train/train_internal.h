@@ -19,6 +19,9 @@ enum {
   NN__FLAG_FAILED = NN__SUMS, /* this rank failed in this step */
   NN__FLAG_STOP,              /* this rank was asked to stop */
   NN__FLAG_TIME,              /* rank 0: no time is left for another step */
+  NN__FLAG_LARGE,             /* a gradient might not be finite: look before it is used */
+  NN__BLOCKS_ALONE = 24,      /* blocks of a gradient made at once: enough for the largest product to run well */
+  NN__BLOCKS_PIECES = 4,      /* the same where several pieces' gradients share the cache */
   NN__TAIL = 16               /* floats behind the parameters in a gradient arena */
 };
 
@@ -58,10 +61,11 @@ void nn__rows_clear(nn__rows *rows);
 nn_status nn__task_create(const nn_config *config, const nn_target_info *target, size_t width, const double *deviation,
                           nn__task *out);
 
-/* Per row: NN__SUMS numbers from outputs and targets; then their sum over the rows in index order, in `total`, which
- * only thread 0 writes. Team function; not synchronised at the end. */
-void nn__task_sums(const nn__task *task, const nn_team *team, size_t rows, const float *outputs, nn__rows *at,
-                   const float *class_weights, double total[NN__SUMS]);
+/* Per row: NN__SUMS numbers from outputs and targets. Team function; synchronised. */
+void nn__task_rows(const nn__task *task, const nn_team *team, size_t rows, const float *outputs, nn__rows *at,
+                   const float *class_weights);
+/* Their sum over some rows, in index order. */
+void nn__rows_total(const nn__rows *at, size_t first, size_t rows, double total[NN__SUMS]);
 nn_metrics nn__task_metrics(const nn__task *task, const double sums[NN__SUMS], double target_variation);
 
 /* ---- evaluation --------------------------------------------------------------------------------------- */
@@ -113,7 +117,13 @@ typedef struct nn__trainer {
   int threads, virtual_ranks, first_piece, pieces;
   bool plain_reduction, resumed;
   size_t batch, param_count;
-  uint64_t steps_per_epoch, total_steps;
+  size_t capacity; /* rows of a pass */
+  size_t arena;    /* floats of a gradient that is kept: param_count, or 0 where parts are used at once */
+  size_t scratch_floats, scratch_blocks; /* of a part of a gradient: its room, the network's blocks that it holds */
+  float *magnitudes;                     /* [threads]: largest number that goes into a product of the gradient */
+  double terms;                          /* products in a number of the gradient, at most */
+  float *scratch;                        /* [threads, slots of the tree, scratch_floats] */
+  uint64_t steps_per_epoch, total_steps, history_every;
   nn_progress_state progress;
 
   /* the step that is under way: written by thread 0, read by all after a barrier */
@@ -122,7 +132,11 @@ typedef struct nn__trainer {
     size_t samples;
     double weight; /* of all samples of the batch; 1 where the loss is a sum */
     double lr, gradient_norm, load_seconds, reduce_seconds;
-    float *sum;
+    bool recorded; /* goes into the history */
+    bool broken;   /* on purpose: NNMPI_FAULT=gradient */
+    bool at_once;  /* gradients are used as soon as they are made */
+    float *sum;    /* the gradient, where it is kept */
+    float *tail;   /* [NN__TAIL] of all ranks */
     nn_status status;
   } step;
 
@@ -168,6 +182,8 @@ void nn__trainer_close(nn__trainer *t);
 /* Figures that follow from configuration and data alone: batch, virtual ranks, steps; checks them. Local, the same on
  * every rank. */
 nn_status nn__trainer_sizes(nn__trainer *t, int size);
+/* How gradients are kept, and how much goes through the network at once; after nn__trainer_sizes() and the model. */
+void nn__trainer_plan(nn__trainer *t, int size);
 /* The network for a data set: tries what the loss allows. Local. */
 nn_status nn__model_for(const nn_config *config, const nn_registry *registry, const nn_dataset *dataset,
                         nn_model **out);

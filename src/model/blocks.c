@@ -1,0 +1,139 @@
+/* What is trained, in blocks of rows; their gradients. */
+#include "model/internal.h"
+
+#include <string.h>
+
+enum {
+  ROWS = 14, /* what the widest micro-kernel takes at once; a constant, as the norm of gradients is a sum over blocks */
+  FLOATS = 4096, /* of a block, about: less is not worth a call, and more would leave the first-level cache */
+};
+
+static size_t row_width(const nn_param *param) {
+  return param->rank == 1 ? 1 : nn_param_size(param) / param->dims[0];
+}
+
+static size_t rows_of_block(const nn_param *param) {
+  const size_t floats = ROWS * row_width(param);
+  return ROWS * ((FLOATS + floats - 1) / floats);
+}
+
+/* With `blocks` NULL only counts. */
+static size_t cut(const nn_model *model, nn_model_block *blocks) {
+  size_t count = 0;
+  for (size_t i = 0; i < model->tensor_count; i++) {
+    const nn_param *param = model->tensors[i].param;
+    const size_t rows = param->dims[0], step = rows_of_block(param), width = row_width(param);
+    for (size_t first = 0; first < rows && !model->tensors[i].frozen; first += step, count++) {
+      const size_t last = rows - first < step ? rows : first + step;
+      const size_t end = last < rows ? last * width : nn__grain_round(rows * width);
+      if (blocks != NULL)
+        blocks[count] = (nn_model_block){i, first, last, {param->offset + first * width, param->offset + end}};
+    }
+  }
+  return count;
+}
+
+nn_status nn__model_cut(nn_model *model) {
+  void *memory = NULL;
+  const size_t count = cut(model, NULL);
+  NN_TRY(nn_alloc(count, sizeof *model->blocks, "the list of blocks of parameters", &memory));
+  model->blocks = memory;
+  model->block_count = cut(model, model->blocks);
+  return NN_OK;
+}
+
+size_t nn_model_block_count(const nn_model *model) {
+  return model->block_count;
+}
+
+const nn_model_block *nn_model_block_at(const nn_model *model, size_t index) {
+  NN_ASSERT(index < model->block_count);
+  return &model->blocks[index];
+}
+
+/* The first block that begins at or behind a place of the arena. */
+static size_t block_from(const nn_model *model, size_t place) {
+  size_t low = 0, high = model->block_count;
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    if (model->blocks[middle].range.first < place)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t *first, size_t *last) {
+  *first = id == 0 ? 0 : block_from(model, model->param_count / size * id);
+  *last = id + 1 == size ? model->block_count : block_from(model, model->param_count / size * (id + 1));
+}
+
+size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most, size_t first, size_t last) {
+  const nn_model_block *block = &model->blocks[first];
+  const nn_param *param = model->tensors[block->tensor].param;
+  const size_t height = rows_of_block(param);
+  const size_t worth = nn_gemm_block_rows(row_width(param), rows, height, height * most);
+  size_t end = first + 1;
+  while (end < last && model->blocks[end].tensor == block->tensor &&
+         model->blocks[end].last_row - block->first_row <= worth)
+    end++;
+  return end;
+}
+
+size_t nn_model_blocks_floats(const nn_model *model, size_t most) {
+  size_t largest = 0;
+  for (size_t i = 0; i < model->tensor_count && most > 0; i++) {
+    const nn_param *param = model->tensors[i].param;
+    const size_t rows = rows_of_block(param) * most < param->dims[0] ? rows_of_block(param) * most : param->dims[0];
+    const size_t floats = nn__grain_round(rows * row_width(param));
+    if (floats > largest) largest = floats;
+  }
+  return largest;
+}
+
+bool nn_model_takes_pieces(const nn_model *model) {
+  for (size_t i = 0; i < model->layer_count; i++)
+    if (model->layers[i].layer->ops->one_piece) return false;
+  return true;
+}
+
+void nn_model_gradient(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass, size_t row,
+                       size_t rows, size_t first, size_t last, float *out) {
+  const nn_model_block *from = &model->blocks[first], *to = &model->blocks[last - 1];
+  NN_ASSERT(first < last && from->tensor == to->tensor);
+  const nn_model_tensor *tensor = &model->tensors[from->tensor];
+  const nn_layer *layer = model->layers[tensor->layer].layer;
+  const size_t floats = (to->last_row - from->first_row) * row_width(tensor->param);
+  nn_pass own = *pass;
+  own.rows = rows;
+  own.work = nn__workspace_work(workspace, tensor->layer);
+  layer->ops->gradient(layer, &own, nn__workspace_x(workspace, tensor->layer) + row * nn_shape_size(&layer->in),
+                       nn__workspace_dy(workspace, tensor->layer) + row * nn_shape_size(&layer->out),
+                       (int)(tensor->param - layer->params), from->first_row, to->last_row, out);
+  const size_t padding = to->range.last - from->range.first - floats;
+  memset(out + floats, 0, padding * sizeof *out);
+}
+
+float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass) {
+  float largest = 0;
+  for (size_t i = model->first_trained; i < model->layer_count; i++) {
+    const nn_layer *layer = model->layers[i].layer;
+    if (layer->ops->magnitude == NULL) continue;
+    nn_pass own = *pass;
+    own.work = nn__workspace_work(workspace, i);
+    const float here =
+        layer->ops->magnitude(layer, &own, nn__workspace_x(workspace, i), nn__workspace_dy(workspace, i));
+    if (!(here <= largest)) largest = here; /* NaN, too */
+  }
+  return largest;
+}
+
+size_t nn_model_widest(const nn_model *model) {
+  size_t widest = 1;
+  for (size_t i = 0; i < model->layer_count; i++) {
+    const size_t width = nn_shape_size(&model->layers[i].layer->in);
+    if (width > widest) widest = width;
+  }
+  return widest;
+}
