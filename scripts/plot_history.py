@@ -1,28 +1,25 @@
 #!/usr/bin/env python3
 """Draw the curves of one or more nnmpi runs: loss and accuracy (or another metric) over epochs, and every step.
 
-    plot_history.py RUN_DIR [RUN_DIR ...] -o curves.png
-    plot_history.py RUN_DIR --weights -o weights.png       needs history.weights: true in the configuration
+    nnmpi-plot runs/a runs/b -o curves.png
+    nnmpi-plot runs/a --weights -o weights.png       every weight and bias; needs history.weights: true
 
+In a clone nnmpi-plot is scripts/plot_history.py.
 Reads history.h5 (h5py), metrics.csv and summary.json of a run; works while the run is going on.
 Exit codes: 2 the command line or a missing package, 4 a run that cannot be read, 6 an output that cannot be written.
 """
 
-import argparse
 import csv
 import importlib
 import json
 import math
-import os
 import pathlib
-import subprocess
 import sys
 
-# Okabe and Ito's colours: apart for all kinds of colour vision; pale ones left out.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
-GREY = "#555555"
-SYSTEM_PYTHON = "/usr/bin/python3"
-REEXEC = "NNMPI_PLOT_REEXEC"
+import plotting
+from plotting import COLOURS, GREY, Failure, can_import, one_line
+
+PROG = "nnmpi-plot"
 WEIGHTS_MAX = 2000  # parameters that can be told apart at all
 METRICS = [  # name in files, title, words at the axis, drawn in per cent
     ("accuracy", "Accuracy", "accuracy (%)", True),
@@ -32,43 +29,8 @@ METRICS = [  # name in files, title, words at the axis, drawn in per cent
 ]
 
 
-class Failure(Exception):
-    """One line for the user, and the exit code."""
-
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
-
-
 def warn(message):
-    print(f"nnmpi-plot: warning: {message}", file=sys.stderr)
-
-
-# ---- an interpreter that can draw --------------------------------------------------------------------
-
-
-def can_import(*modules):
-    try:
-        for module in modules:
-            importlib.import_module(module)
-    except ImportError:
-        return False
-    return True
-
-
-def find_interpreter():
-    """Go on with the system's Python where this one lacks a module; fail where both lack matplotlib."""
-    if can_import("h5py", "matplotlib"):
-        return
-    if not os.environ.get(REEXEC) and os.access(SYSTEM_PYTHON, os.X_OK):
-        here = can_import("matplotlib")
-        for modules in ["h5py, matplotlib"] + ([] if here else ["matplotlib"]):
-            probe = [SYSTEM_PYTHON, "-c", f"import {modules}"]
-            if subprocess.run(probe, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0:
-                os.environ[REEXEC] = "1"
-                os.execv(SYSTEM_PYTHON, [SYSTEM_PYTHON, os.path.abspath(__file__), *sys.argv[1:]])
-    if not can_import("matplotlib"):
-        raise Failure(2, "h5py and matplotlib are missing; on Debian: apt install python3-h5py python3-matplotlib")
+    print(f"{PROG}: warning: {message}", file=sys.stderr)
 
 
 # ---- reading -----------------------------------------------------------------------------------------
@@ -161,10 +123,6 @@ def read_columns(file, group, first):
     return columns
 
 
-def one_line(error):
-    return " ".join(str(error).split())
-
-
 def number(text):
     return float(text) if text else math.nan
 
@@ -195,25 +153,6 @@ def read_runs(folders, weights):
 
 
 # ---- drawing curves ----------------------------------------------------------------------------------
-
-
-def style(pyplot):
-    pyplot.rcParams.update({
-        "figure.constrained_layout.use": True,
-        "figure.constrained_layout.w_pad": 0.1,
-        "figure.constrained_layout.h_pad": 0.08,
-        "figure.dpi": 100,
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.color": "#dddddd",
-        "grid.linewidth": 0.6,
-        "axes.axisbelow": True,
-        "axes.titlesize": 11,
-        "legend.frameon": False,
-        "legend.fontsize": 9,
-    })
 
 
 def choose_metric(runs):
@@ -355,8 +294,7 @@ def draw_step_panels(figure, top, bottom, runs, log_scale):
 
 
 def draw_curves(runs, log_scale):
-    pyplot = importlib.import_module("matplotlib.pyplot")
-    style(pyplot)
+    pyplot = plotting.new_pyplot()
     panels = [("loss", "Loss", "loss, mean over the epoch", False)]
     metric = choose_metric(runs)
     if metric:
@@ -422,8 +360,7 @@ def draw_tensor(axes, name, epochs, values):
 
 def draw_weights(run):
     tensors = check_weights(run)
-    pyplot = importlib.import_module("matplotlib.pyplot")
-    style(pyplot)
+    pyplot = plotting.new_pyplot()
     columns = 1 if len(tensors) == 1 else 2
     rows = -(-len(tensors) // columns)
     figure, axes = pyplot.subplots(rows, columns, sharex=True, squeeze=False, figsize=(6 * columns, 0.6 + 2.6 * rows))
@@ -445,11 +382,8 @@ def draw_weights(run):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="nnmpi-plot", description="Draw the curves of nnmpi runs.",
-                                     epilog="Reads history.h5, metrics.csv and summary.json of each run.")
+    parser = plotting.new_parser(PROG, __doc__, "curves.png")
     parser.add_argument("runs", nargs="+", metavar="RUN_DIR", help="folder of a run, e.g. runs/fashion")
-    parser.add_argument("-o", "--output", default="curves.png", metavar="FILE",
-                        help="picture to write (.png, .svg, .pdf); default: %(default)s")
     parser.add_argument("--weights", action="store_true", help="every weight and bias, of one small network")
     parser.add_argument("--log", action="store_true", help="logarithmic loss axes")
     options = parser.parse_args()
@@ -458,26 +392,10 @@ def arguments():
     return options
 
 
-def save(figure, path):
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise Failure(6, f"{path}: cannot be written: {one_line(error)}") from error
-
-
-def main():
-    options = arguments()
-    try:
-        find_interpreter()
-        importlib.import_module("matplotlib").use("Agg")
-        runs = read_runs(options.runs, options.weights)
-        save(draw_weights(runs[0]) if options.weights else draw_curves(runs, options.log), options.output)
-    except Failure as failure:
-        print(f"nnmpi-plot: error: {failure}", file=sys.stderr)
-        return failure.code
-    print(options.output)
-    return 0
+def draw(options):
+    runs = read_runs(options.runs, options.weights)
+    return draw_weights(runs[0]) if options.weights else draw_curves(runs, options.log)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(plotting.main(PROG, draw, arguments(), needed=["matplotlib"]))

@@ -58,7 +58,8 @@ files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-u
 and say where they are: NNMPI_FASHION_MNIST_DIR=FOLDER $0"
   mkdir -p data
   build/nnmpi import idx --images "$from/train-images-idx3-ubyte.gz" --labels "$from/train-labels-idx1-ubyte.gz" \
-    --test-images "$from/t10k-images-idx3-ubyte.gz" --test-labels "$from/t10k-labels-idx1-ubyte.gz" -o $data
+    --test-images "$from/t10k-images-idx3-ubyte.gz" --test-labels "$from/t10k-labels-idx1-ubyte.gz" \
+    --class-names "T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot" -o $data
 fi
 
 # A batch of 64 keeps four ranks busy. A run that was begun on fewer goes on with those.

@@ -65,6 +65,7 @@ static void images_and_labels_come_through(void **state) {
     if (gzipped) write_gzipped(f.labels, bytes, labels(bytes));
     f.options.test_images = f.images;
     f.options.test_labels = f.labels;
+    f.options.class_names = gzipped ? "coat,ankle boot,bag,sandal" : NULL;
     assert_ok(nn_import_idx(&f.options, &summary));
     assert_non_null(strstr(summary.at, "train: 5 samples of 2 x 3, uint8; 4 classes with 1 to 2 samples each"));
     assert_non_null(strstr(summary.at, "test: 5 samples"));
@@ -82,6 +83,10 @@ static void images_and_labels_come_through(void **state) {
     free(x);
     const int expected[IMAGES] = {3, 0, 1, 0, 2};
     for (uint32_t i = 0; i < IMAGES; i++) assert_int_equal(nn_dataset_label(l.set, NN_SET_TRAIN, i), expected[i]);
+    char *const *names = nn_dataset_target(l.set)->names;
+    if (gzipped) assert_string_equal(names[1], "ankle boot");
+    if (gzipped) assert_string_equal(names[3], "sandal");
+    if (!gzipped) assert_null(names);
     unload(&l);
   }
 }
@@ -225,6 +230,13 @@ static void pairs_that_do_not_fit_are_refused(void **state) {
   f.options.test_images = f.images;
   nn_text summary = {0};
   assert_fails(nn_import_idx(&f.options, &summary), NN_ERR_USAGE, "belong together");
+  prepare(s, &f);
+  f.options.class_names = "coat,bag,boot";
+  assert_fails(nn_import_idx(&f.options, &summary), NN_ERR_USAGE, "3 class names are given", "from 0 to 3", "4 names");
+  f.options.class_names = "coat,bag,,boot";
+  assert_fails(nn_import_idx(&f.options, &summary), NN_ERR_USAGE, "name of class 2 is empty");
+  f.options.class_names = NULL;
+  f.options.test_images = f.images;
   char other[512];
   snprintf(other, sizeof other, "%s", at(s, "other"));
   (void)images(bytes);
@@ -281,7 +293,8 @@ static void fashion_mnist_of_debian_is_imported(void **state) {
     skip();
   }
   snprintf(output, sizeof output, "%s", at(s, "fashion.h5"));
-  const nn_import_idx_options o = {paths[0], paths[1], paths[2], paths[3], output};
+  const nn_import_idx_options o = {
+      .images = paths[0], .labels = paths[1], .test_images = paths[2], .test_labels = paths[3], .output = output};
   nn_text summary = {0};
   assert_ok(nn_import_idx(&o, &summary));
   assert_non_null(strstr(summary.at, "train: 60000 samples of 28 x 28, uint8; 10 classes with 6000 samples each"));

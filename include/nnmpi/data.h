@@ -105,6 +105,7 @@ int32_t nn_dataset_label(const nn_dataset *dataset, nn_set set, uint32_t id);
 
 typedef struct nn_import_idx_options {
   const char *images, *labels, *test_images, *test_labels; /**< test: NULL for none; gzipped or not */
+  const char *class_names;                                 /**< "shirt,coat", from class 0 on; NULL: none */
   const char *output;
 } nn_import_idx_options;
 

@@ -267,7 +267,7 @@ def need_matplotlib():
 def pyplot():
     """Styled as all pictures of nnmpi."""
     sys.path.insert(0, str(HERE.parent))
-    style = importlib.import_module("plot_history")
+    style = importlib.import_module("plotting")
     plot = importlib.import_module("matplotlib.pyplot")
     style.style(plot)
     return plot, style.COLOURS

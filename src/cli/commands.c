@@ -24,6 +24,7 @@ static const nn__option import_idx_options[] = {
     {.name = "labels", .value = "FILE"},
     {.name = "test-images", .value = "FILE"},
     {.name = "test-labels", .value = "FILE"},
+    {.name = "class-names", .value = "NAME,NAME,..."},
     {.name = "output", .letter = 'o', .value = "FILE.h5"},
     {0},
 };

@@ -24,7 +24,8 @@ static nn_status print_if_ok(nn_status status, nn_text *text) {
 nn_status nn__import_idx_run(nn__call *call) {
   const nn__arguments *arguments = call->arguments;
   nn_import_idx_options options = {.test_images = nn__option_text(arguments, "test-images"),
-                                   .test_labels = nn__option_text(arguments, "test-labels")};
+                                   .test_labels = nn__option_text(arguments, "test-labels"),
+                                   .class_names = nn__option_text(arguments, "class-names")};
   NN_TRY(nn__option_required(arguments, "images", &options.images));
   NN_TRY(nn__option_required(arguments, "labels", &options.labels));
   NN_TRY(nn__option_required(arguments, "output", &options.output));

@@ -54,6 +54,7 @@ const char nn__usage_import_idx[] =
     "  --labels FILE       their class labels\n"
     "  --test-images FILE  inputs of the test set\n"
     "  --test-labels FILE  their class labels\n"
+    "  --class-names N,N,..  names of the classes, from 0 on, for predict and pictures\n"
     "  -o, --output FILE   the data set to write; an existing one is replaced\n"
     "\n"
     "Example:\n"

@@ -273,9 +273,10 @@ static void tell(const idx *images, const char *set, const census *c, nn_text *o
   nn_text_add(out, "\n");
 }
 
-/* `first` holds the dimensions of the set before, which those of this one must match; NULL: there is none. */
+/* `first` holds the dimensions of the set before, which those of this one must match; NULL: there is none. `*classes`
+ * grows to what the labels ask for. */
 static nn_status import_set(nn_h5_image *image, const char *set, const char *images_path, const char *labels_path,
-                            idx *images, const idx *first, nn_text *summary) {
+                            idx *images, const idx *first, size_t *classes, nn_text *summary) {
   idx labels = {0};
   census c = {0};
   char name[16];
@@ -292,10 +293,39 @@ static nn_status import_set(nn_h5_image *image, const char *set, const char *ima
   NN_TRY_DONE(write_images(images, image, name));
   snprintf(name, sizeof name, "%s/y", set);
   NN_TRY_DONE(write_labels(&labels, image, name, &c));
+  if (c.classes > *classes) *classes = c.classes;
   tell(images, set, &c, summary);
 done:
   idx_close(images);
   idx_close(&labels);
+  return status;
+}
+
+/* "shirt,coat" → class_names. */
+static nn_status write_names(nn_h5_image *image, const char *list, size_t classes) {
+  size_t count = 1;
+  char *words = NULL;
+  void *names = NULL;
+  nn_status status = NN_OK;
+  for (const char *at = list; *at != '\0'; at++) count += *at == ',';
+  if (count < classes || count > NN__CLASSES_MAX)
+    return NN_FAIL(NN_ERR_USAGE, "%zu class name%s given, but labels from 0 to %zu take %zu names", count,
+                   count == 1 ? " is" : "s are", classes - 1, classes);
+  NN_TRY_DONE(nn_string_copy(list, &words));
+  NN_TRY_DONE(nn_alloc(count, sizeof(char *), "the names of the classes", &names));
+  char **each = names, *at = words;
+  for (size_t i = 0; i < count; i++) {
+    each[i] = at;
+    at += strcspn(at, ",");
+    *at++ = '\0';
+    if (each[i][0] != '\0') continue;
+    status = NN_FAIL(NN_ERR_USAGE, "the name of class %zu is empty", i);
+    goto done;
+  }
+  NN_TRY_DONE(nn_h5_image_texts(image, "class_names", (const char *const *)each, count));
+done:
+  nn_free(words);
+  nn_free(names);
   return status;
 }
 
@@ -305,11 +335,15 @@ nn_status nn_import_idx(const nn_import_idx_options *options, nn_text *summary) 
     return NN_FAIL(NN_ERR_USAGE, "images and labels of the test set belong together: one of them is missing");
   nn_h5_image *image = NULL;
   idx train = {0}, other = {0};
+  size_t classes = 0;
   nn_status status = NN_OK;
   NN_TRY(nn__import_begin(&image));
   nn_text_add(summary, "%s:\n", options->output);
-  NN_TRY_DONE(import_set(image, "train", options->images, options->labels, &train, NULL, summary));
-  if (test) NN_TRY_DONE(import_set(image, "test", options->test_images, options->test_labels, &other, &train, summary));
+  NN_TRY_DONE(import_set(image, "train", options->images, options->labels, &train, NULL, &classes, summary));
+  if (test)
+    NN_TRY_DONE(
+        import_set(image, "test", options->test_images, options->test_labels, &other, &train, &classes, summary));
+  if (options->class_names != NULL) NN_TRY_DONE(write_names(image, options->class_names, classes));
   NN_TRY_DONE(nn__import_save(image, options->output));
   NN_TRY_DONE(nn_text_status(summary));
 done:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -68,6 +69,25 @@ class CaseTest(program.TestCase):
 
     def trace(self, name, steps, *options, **more):
         return parse_trace(self.train(name, "--trace", steps, *options, **more).out)
+
+    def run_script(self, name, *words, **environment):
+        """A script of scripts/, or a program by its path: what it came to."""
+        words = [sys.executable, SOURCE / "scripts" / name] if name.endswith(".py") else [name], words
+        words = [str(word) for part in words for word in part]
+        done = subprocess.run(words, cwd=self.folder, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=program.environment(**environment), check=False)
+        return program.Result(done.returncode, done.stdout, done.stderr)
+
+    def script(self, name, *words):
+        """What a script prints; it must succeed."""
+        result = self.run_script(name, *words)
+        self.assertEqual(result.code, 0, result)
+        return result.out
+
+    def picture(self, name):
+        data = (self.folder / name).read_bytes()
+        self.assertTrue(data.startswith(b"\x89PNG"), name)
+        self.assertGreater(len(data), 5000, name)
 
     def checkpoint(self, name, step):
         return self.folder / "runs" / name / "checkpoints" / f"step-{step:09d}.h5"

@@ -3,27 +3,14 @@
 
 import csv
 import json
-import subprocess
-import sys
 import unittest
 
-from common import CASES, SOURCE, CaseTest, program
+from common import CASES, CaseTest, program
 
 
 class Training(CaseTest):
-    def script(self, name, *words):
-        done = subprocess.run([sys.executable, SOURCE / "scripts" / name, *map(str, words)], cwd=self.folder, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=program.environment(), check=False)
-        self.assertEqual(done.returncode, 0, done.stdout)
-        return done.stdout
-
     def summary(self, name):
         return json.loads((self.folder / "runs" / name / "summary.json").read_text(encoding="utf-8"))
-
-    def picture(self, name):
-        data = (self.folder / name).read_bytes()
-        self.assertTrue(data.startswith(b"\x89PNG"), name)
-        self.assertGreater(len(data), 5000, name)
 
     def test_xor_is_learned_from_random_weights_but_not_by_a_linear_network(self):
         self.train("xor-learn")

@@ -24,6 +24,7 @@ except ImportError:
 
 
 def load_script():
+    sys.path.insert(0, str(SCRIPT.parent))
     spec = importlib.util.spec_from_file_location("plot_history", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

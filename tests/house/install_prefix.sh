@@ -57,7 +57,7 @@ for library in yaml cmocka; do
 done
 quietly build.log cmake --build build --parallel "$cores"
 quietly install.log cmake --install build
-for file in bin/nnmpi bin/nnmpi-plot include/nnmpi/train.h; do
+for file in bin/nnmpi bin/nnmpi-plot bin/nnmpi-plot-predictions bin/nnmpi-plot-regions include/nnmpi/train.h; do
   [ -e "nnmpi/$file" ] || { echo "not installed: $file"; exit 1; }
 done
 ldd nnmpi/bin/nnmpi | grep -q "libyaml.*$HOME/deps/" || { echo "libyaml is not the one in the prefix:"; ldd nnmpi/bin/nnmpi; exit 1; }
