@@ -25,10 +25,16 @@ typedef enum nn__isa { NN__PLAIN, NN__AVX2, NN__AVX512, NN__ISA_COUNT } nn__isa;
 #define NN__TARGET_AVX512 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,prefer-vector-width=512")))
 #endif
 
+/** What a build may use at most: tests build the kernels with less, and compare the bits of whole trainings. */
+#ifndef NN__ISA_MOST
+#define NN__ISA_MOST NN__AVX512
+#endif
+
 /** The widest of our versions that this processor and operating system can run. */
 static inline nn__isa nn__isa_best(void) {
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma"))
+  if (NN__ISA_MOST == NN__PLAIN) return NN__PLAIN;
+  if (NN__ISA_MOST == NN__AVX512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma"))
     return NN__AVX512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return NN__AVX2;
   return NN__PLAIN;

@@ -20,6 +20,11 @@ def skip(reason):
 def run(ranks, *arguments, expect=0, prefix=(), **options):
     """The program on so many ranks (0: without a launcher); standard output and error as text."""
     command = (MPIRUN + ["-n", str(ranks)] if ranks > 0 else []) + list(prefix) + [NNMPI] + [str(a) for a in arguments]
+    return must(command, expect, **options)
+
+
+def must(command, expect=0, **options):
+    """A command that ends with the exit code `expect` (None: any)."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, **options)
     if expect is not None and done.returncode != expect:
         sys.exit(f"{shlex.join(command)}\nended with {done.returncode}, not {expect}\n{done.stdout}{done.stderr}")
