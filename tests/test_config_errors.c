@@ -68,6 +68,9 @@ static void an_unknown_key_is_sent_where_it_belongs(void **state) {
   static const char *const cases[][2] = {
       {"train: {lr: 0.1}", "1:9: train.lr: unknown key; 'lr' belongs to train.optimizer"},
       {"epochs: 5", "1:1: epochs: unknown key; 'epochs' belongs to train"},
+      {"train: {Batch-Size: 5}", "train.Batch-Size: unknown key; did you mean 'batch_size'?"},
+      {"train: {optimizer: SGD}", "train.optimizer: 'SGD' is not an optimizer; did you mean 'sgd'?"},
+      {"train: {loss: CrossEntropy}", "train.loss: 'CrossEntropy' is not a loss; did you mean 'cross_entropy'?"},
       {"train: {batch: 5}", "train.batch: unknown key; did you mean 'batch_size'?"},
       {"train: {patience: 5}", "train.patience: unknown key; 'patience' belongs to train.early_stop"},
       {"data: {x: [1]}", "data.x: unknown key; 'x' belongs to data.inline"},

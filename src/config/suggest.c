@@ -1,6 +1,7 @@
 /* Keys and alternatives that do not exist: what was meant, where it belongs, or what there is. */
 #include "config/internal.h"
 
+#include <ctype.h>
 #include <string.h>
 
 enum { SHOWN_KEYS_MAX = 480 };
@@ -9,6 +10,20 @@ enum { SHOWN_KEYS_MAX = 480 };
 static bool is_swap(const char *a, const char *b) {
   while (*a != '\0' && *a == *b) a++, b++;
   return a[0] != '\0' && a[1] != '\0' && a[1] == b[0] && a[0] == b[1] && strcmp(a + 2, b + 2) == 0;
+}
+
+/* The same letters and digits, as in LeakyReLU and leaky_relu. */
+static bool is_spelling(const char *a, const char *b) {
+  for (;; a++, b++) {
+    a += strspn(a, "_-");
+    b += strspn(b, "_-");
+    if (tolower((unsigned char)*a) != tolower((unsigned char)*b)) return false;
+    if (*a == '\0') return true;
+  }
+}
+
+static int distance_between(const char *word, const char *candidate) {
+  return is_spelling(word, candidate) ? 0 : nn_edit_distance(word, candidate);
 }
 
 /* Few edits for words of this length, or the beginning of the candidate (batch for batch_size). */
@@ -23,7 +38,7 @@ const char *nn__nearest(const char *word, const char *const *words, size_t count
   const char *best = NULL;
   int least = 0;
   for (size_t i = 0; i < count; i++) {
-    const int distance = nn_edit_distance(word, words[i]);
+    const int distance = distance_between(word, words[i]);
     if (!is_near(distance, word, words[i]) || (best != NULL && distance >= least)) continue;
     best = words[i];
     least = distance;
@@ -35,7 +50,7 @@ static const nn_key *nearest_key(const nn_schema *schema, const char *name, bool
   const nn_key *best = NULL;
   int least = 0;
   for (const nn_key *key = schema->keys; key != NULL && key->name != NULL; key++) {
-    const int distance = nn_edit_distance(name, key->name);
+    const int distance = distance_between(name, key->name);
     if (!is_near(distance, name, key->name) || (best != NULL && distance >= least)) continue;
     if (named && strcmp(key->name, "name") == 0) continue;
     best = key;
@@ -125,7 +140,7 @@ void nn__unknown_choice(nn__binder *binder, nn_kind kind, nn__node *node, const 
   size_t used = 0;
   for (size_t i = 0; i < binder->registry->kinds[kind].count; i++) {
     const char *candidate = binder->registry->kinds[kind].at[i]->name;
-    const int distance = nn_edit_distance(name, candidate);
+    const int distance = distance_between(name, candidate);
     if (is_near(distance, name, candidate) && (near == NULL || distance < least)) {
       near = candidate;
       least = distance;
