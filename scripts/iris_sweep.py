@@ -11,37 +11,25 @@ import argparse
 import csv
 import json
 import statistics
-import subprocess
 import sys
 from pathlib import Path
+
+import plotting
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(*words):
-    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          stdin=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
-        sys.exit(f"iris_sweep: {' '.join(map(str, words))} ended with {done.returncode}:\n{done.stdout}")
-
-
 def train(arguments, seed):
     data = arguments.out / f"iris-{seed}.h5"
-    run(arguments.nnmpi, "import", "csv", ROOT / "configs/cases/iris.csv", "--target", "species", "--test-fraction", "0.2",
-        "--seed", seed, "-o", data)
-    run(arguments.nnmpi, ROOT / "configs/cases/iris.yaml", "--set", f"run.seed={seed}", "--set", f"run.name=seed-{seed}",
-        "--set", f"run.folder={arguments.out / 'runs'}", "--set", f"data.file={data}", "--restart", *arguments.options)
+    plotting.run(arguments.nnmpi, "import", "csv", ROOT / "configs/cases/iris.csv", "--target", "species", "--test-fraction", "0.2",
+                 "--seed", seed, "-o", data)
+    plotting.run(arguments.nnmpi, ROOT / "configs/cases/iris.yaml", "--set", f"run.seed={seed}", "--set", f"run.name=seed-{seed}",
+                 "--set", f"run.folder={arguments.out / 'runs'}", "--set", f"data.file={data}", "--restart", *arguments.options)
     summary = json.loads((arguments.out / "runs" / f"seed-{seed}" / "summary.json").read_text(encoding="utf-8"))
     return summary["train"]["accuracy"], summary["test"]["accuracy"]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=10, help="how many (10)")
-    parser.add_argument("--out", type=Path, default=Path("iris-sweep"), help="folder for data, runs and sweep.csv")
-    parser.add_argument("--nnmpi", default=ROOT / "build/nnmpi", help="the program")
-    parser.add_argument("options", nargs="*", help="behind --: options of nnmpi")
-    arguments = parser.parse_args()
+def sweep(arguments):
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows = []
     print("seed  train accuracy  test accuracy")
@@ -53,5 +41,14 @@ def main():
         csv.writer(file).writerows([("seed", "train_accuracy", "test_accuracy"), *rows])
 
 
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10, help="how many (10)")
+    parser.add_argument("--out", type=Path, default=Path("iris-sweep"), help="folder for data, runs and sweep.csv")
+    parser.add_argument("--nnmpi", help="the program; default: build/nnmpi, or the one in PATH")
+    parser.add_argument("options", nargs="*", help="behind --: options of nnmpi")
+    return plotting.call("iris_sweep", sweep, parser.parse_args())
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

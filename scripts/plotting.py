@@ -1,6 +1,6 @@
 """What the scripts that draw have in common: an interpreter that can, errors of one line, predictions, colours.
 
-No program of its own: plot_history.py, plot_regions.py and plot_predictions.py import it.
+No program of its own: other scripts import it.
 """
 
 import argparse
@@ -81,6 +81,19 @@ def find_program(given):
     return program
 
 
+def run(program, *words, **environment):
+    """nnmpi with these arguments, which must succeed."""
+    words = [find_program(program), *map(str, words)]
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False, env={**os.environ, **environment})
+    except OSError as error:
+        raise Failure(2, f"{words[0]}: cannot be run: {error.strerror}") from error
+    if done.returncode != 0:
+        lines = [line for line in done.stdout.splitlines() if line.startswith("nnmpi: error: ")]
+        raise Failure(4, one_line(lines[0][len("nnmpi: error: "):] if lines else done.stdout))
+
+
 def open_h5(path):
     """An HDF5 file for reading, as `with` takes it."""
     if not pathlib.Path(path).exists():
@@ -95,15 +108,7 @@ def predict(program, checkpoint, data, *options):
     """What `nnmpi predict` answers: {"outputs": …, "class": …, "probability": …, "activations/…": …, "dataset": "test/x"}."""
     with tempfile.TemporaryDirectory(prefix="nnmpi-plot-") as folder:
         answers = pathlib.Path(folder) / "answers.h5"
-        words = [find_program(program), "predict", str(checkpoint), str(data), "-o", str(answers), *options]
-        try:
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  text=True, check=False)
-        except OSError as error:
-            raise Failure(2, f"{words[0]}: cannot be run: {error.strerror}") from error
-        if done.returncode != 0:
-            lines = [line for line in done.stdout.splitlines() if line.startswith("nnmpi: error: ")]
-            raise Failure(4, one_line(lines[0][len("nnmpi: error: "):] if lines else done.stdout))
+        run(program, "predict", checkpoint, data, "-o", answers, *options)
         found = {}
         with open_h5(answers) as file:
             file.visititems(lambda name, item: found.update({name: item[()]} if hasattr(item, "dtype") else {}))
@@ -170,13 +175,22 @@ def new_parser(prog, documentation, output):
     return parser
 
 
-def main(prog, draw, options, wanted=("h5py", "matplotlib"), needed=("h5py", "matplotlib")):
-    """Draw, save, say where; the exit code."""
+def call(prog, work, *arguments):
+    """The exit code of work(*arguments), a Failure of which is told in one line."""
     try:
-        find_interpreter(wanted, needed)
-        save(draw(options), options.output)
+        work(*arguments)
     except Failure as failure:
         print(f"{prog}: error: {failure}", file=sys.stderr)
         return failure.code
-    print(options.output)
     return 0
+
+
+def draw_and_save(draw, options, wanted, needed):
+    find_interpreter(wanted, needed)
+    save(draw(options), options.output)
+    print(options.output)
+
+
+def main(prog, draw, options, wanted=("h5py", "matplotlib"), needed=("h5py", "matplotlib")):
+    """Draw, save, say where; the exit code."""
+    return call(prog, draw_and_save, draw, options, wanted, needed)

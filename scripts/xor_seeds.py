@@ -3,6 +3,7 @@
 
     xor_seeds.py --out xor-seeds                       100 seeds at 2, 4 and 8 hidden units
     xor_seeds.py --seeds 20 --hidden 2 8 --out s
+    xor_seeds.py --activation identity --out linear    a linear network, which never does
 
 Each run is configs/cases/xor-learn.yaml with another seed. It counts as learned where all four samples are told right
 and the loss, their mean, is below 0.01. Prints a table; writes <out>/seeds.csv.
@@ -12,10 +13,11 @@ import argparse
 import csv
 import json
 import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import plotting
 
 ROOT = Path(__file__).resolve().parent.parent
 LOSS = 0.01
@@ -23,30 +25,20 @@ LOSS = 0.01
 
 def train(arguments, hidden, seed):
     name = f"hidden-{hidden}-seed-{seed}"
-    words = [arguments.nnmpi, ROOT / "configs/cases/xor-learn.yaml", "--set", f"run.seed={seed}", "--set", f"run.name={name}",
-             "--set", f"model.layers=[{{dense: {{units: {hidden}}}}}, relu, {{dense: {{units: 1}}}}]", "--set", f"run.folder={arguments.out / 'runs'}", "--set", "history.weights=false",
-             "--restart", "--quiet"]
-    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          stdin=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
-    if done.returncode != 0:
-        sys.exit(f"xor_seeds: {' '.join(map(str, words))} ended with {done.returncode}:\n{done.stdout}")
+    layers = f"[{{dense: {{units: {hidden}}}}}, {arguments.activation}, {{dense: {{units: 1}}}}]"
+    settings = [f"run.seed={seed}", f"run.name={name}", f"run.folder={arguments.out / 'runs'}", f"model.layers={layers}",
+                "history.weights=false"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    plotting.run(arguments.nnmpi, ROOT / "configs/cases/xor-learn.yaml", *words, "--restart", "--quiet", OMP_NUM_THREADS="1")
     summary = json.loads((arguments.out / "runs" / name / "summary.json").read_text(encoding="utf-8"))
     return summary["train"]["loss"], summary["train"]["accuracy"]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=100, help="how many (100)")
-    parser.add_argument("--hidden", type=int, nargs="+", default=[2, 4, 8], help="hidden units (2 4 8)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
-    parser.add_argument("--out", type=Path, default=Path("xor-seeds"), help="folder for runs and seeds.csv")
-    parser.add_argument("--nnmpi", default=ROOT / "build/nnmpi", help="the program")
-    arguments = parser.parse_args()
+def sweep(arguments):
     arguments.out.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows, seeds = [], range(1, arguments.seeds + 1)
     print("hidden  learned  of seeds")
     for hidden in arguments.hidden:
-        seeds = range(1, arguments.seeds + 1)
         with ThreadPoolExecutor(arguments.jobs) as pool:
             results = list(pool.map(lambda seed, hidden=hidden: train(arguments, hidden, seed), seeds))
         rows += [(hidden, seed, loss, accuracy) for seed, (loss, accuracy) in zip(seeds, results)]
@@ -56,5 +48,16 @@ def main():
         csv.writer(file).writerows([("hidden", "seed", "loss", "accuracy"), *rows])
 
 
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=100, help="how many (100)")
+    parser.add_argument("--hidden", type=int, nargs="+", default=[2, 4, 8], help="hidden units (2 4 8)")
+    parser.add_argument("--activation", default="relu", help="of the hidden layer (relu)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
+    parser.add_argument("--out", type=Path, default=Path("xor-seeds"), help="folder for runs and seeds.csv")
+    parser.add_argument("--nnmpi", help="the program; default: build/nnmpi, or the one in PATH")
+    return plotting.call("xor_seeds", sweep, parser.parse_args())
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

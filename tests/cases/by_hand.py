@@ -262,6 +262,19 @@ class Regression(CaseTest):
                               (-0.0012120786, -0.0012120786, -0.0024241572)])
 
 
+class CommandLine(CaseTest):
+    def test_hidden_sizes_rate_and_epochs_take_one_short_argument_each(self):
+        self.run_ok("import", "csv", CASES / "iris.csv", "--target", "species", "-o", "data/iris.h5")
+        out = self.train("iris", "--hidden", "12,7", "--lr", 0.02, "--epochs", 3).out
+        self.assertIn("network: 5 layers, 175 parameters trained", out)
+        self.assertIn("finished after 3 epochs", out)
+        self.assertRegex(out, r"epoch 3/3 .* lr 0\.02 ")
+        self.assertEqual(self.weights("iris", 24)["layers.2.weight"].shape, (7, 12))
+        self.run_fails(3, CASES / "iris.yaml", "--hidden", "12,x", parts=["hidden"])
+        self.run_fails(3, CASES / "iris.yaml", "--lr", "-1", parts=["lr"])
+        self.run_fails(3, CASES / "iris.yaml", "--epochs", "many", parts=["epochs"])
+
+
 class Files(CaseTest):
     """predict --activations of a whole data set says what the trace says, on any number of ranks."""
 
