@@ -13,7 +13,7 @@ In the guide
   ```yaml … with a first line "# NAME" is a file that the reader is to make, before the commands that follow
 
 The folder looks like a clone after its build: build/nnmpi, configs/ and scripts/. In PATH, `nnmpi` is the program,
-`mpirun` the launcher with the options that tests need, `python3` the Python that the tests use, or with --torch one that
+`nnmpi-plot…` its scripts, `mpirun` the launcher with the options that tests need, `python3` the Python that the tests use, or with --torch one that
 has PyTorch, too: $NNMPI_TORCH_PYTHON, or the first that is found; where there is none, the guide is skipped.
 --section: only what stands under that title. --pictures: with small pictures in train-images.gz and train-labels.gz.
 """
@@ -167,6 +167,8 @@ def prepare(folder, python):
     launcher = [shutil.which(program.LAUNCHER[0]) or program.LAUNCHER[0], *program.LAUNCHER[1:]]
     write_script(folder / ".bin/mpirun", f'exec {" ".join(launcher)} "$@"')
     write_script(folder / ".bin/python3", f'exec "{python}" "$@"')
+    for name, script in [("plot", "history"), ("plot-predictions", "predictions"), ("plot-regions", "regions")]:
+        write_script(folder / f".bin/nnmpi-{name}", f'exec "{PYTHON}" "{SOURCE}/scripts/plot_{script}.py" "$@"')
 
 
 def write_pictures(folder, count=100, size=28):
