@@ -36,6 +36,14 @@ typedef struct nn_epoch_row {
   nn_metrics train, valid;
 } nn_epoch_row;
 
+/** Where the time of a training went: a phase, or a layer in a phase ("forward layers.0"). */
+typedef struct nn_profile_row {
+  char name[192];
+  double seconds;       /**< mean over the ranks */
+  double least, most;   /**< of a rank */
+  double gflops, share; /**< in matrix products, a rank; of its FMA peak. NaN where there are none */
+} nn_profile_row;
+
 typedef struct nn_history nn_history;
 
 /** Rows of steps 1, 1 + every, 1 + 2 every, … are kept. Where config->every is NN_AUTO, `total_steps` decides: the
@@ -59,6 +67,10 @@ nn_status nn_history_epoch(nn_history *history, const nn_epoch_row *row, const f
 /** A copy of `params` alone, where history.weights asks for it: epoch 0 is before training. An epoch that is there
  *  already is replaced. */
 nn_status nn_history_weights(nn_history *history, uint64_t epoch, const float *params);
+
+/** Rows that go into history.h5 as profile/name, profile/seconds, seconds_least, seconds_most, gflops, share_of_peak,
+ *  each [rows], with the attribute steps. Borrowed: they must stay until the history is destroyed. */
+void nn_history_profile(nn_history *history, const nn_profile_row *rows, size_t count, uint64_t steps);
 
 size_t nn_history_epoch_count(const nn_history *history);
 const nn_epoch_row *nn_history_epoch_at(const nn_history *history, size_t index);

@@ -45,6 +45,12 @@ nn_status nn_cpu_allowed_text(nn_text *out);
  *  the bits are the same on each. */
 const char *nn_cpu_isa(void);
 
+/** GFLOP/s in float of independent chains of fused multiply-adds on the calling thread over about `seconds`, with the
+ *  widest vectors of this processor: the limit of every product. Counts the thread's processor time, so that other
+ *  programs hardly matter. One sample: take the best of several. */
+double nn_cpu_peak(double seconds);
+const char *nn_cpu_peak_isa(void); /**< vectors of nn_cpu_peak(): "avx512", "avx2", "generic" */
+
 /* ---- products ------------------------------------------------------------------------------- */
 
 typedef enum nn_transpose { NN_N, NN_T } nn_transpose;

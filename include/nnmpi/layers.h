@@ -85,6 +85,11 @@ struct nn_layer {
   nn_param params[NN_LAYER_PARAMS_MAX];
   const nn_choice *init; /**< the layer's own initialisation, NULL or without schema: the model's */
   uint64_t index;        /**< position in the network, for random numbers; set by the model */
+  /* What a sample costs: for choosing threads, and for --profile. */
+  double products;       /**< multiplications with weights going forward; the weights' gradient takes as many again */
+  double products_input; /**< those that the gradient of the input takes: fewer than `products` where weights are
+                            multiplied with states inside the layer */
+  size_t turns;          /**< parts of a pass between which the threads wait for one another; 0: one */
 };
 
 /** All layers, ending with NULL. */

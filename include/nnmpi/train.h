@@ -29,6 +29,7 @@ typedef struct nn_train_options {
   double seconds_left; /**< until others end the job, counted from `asked`; 0 or NaN: not known. Rank 0's counts */
   double asked;        /**< nn_seconds() of then, or of the program's start; 0: now. run.max_minutes counts from it */
   uint64_t trace;      /**< tell observer.trace of so many steps; one rank only. 0: none */
+  bool profile;        /**< say at the end where the time went */
   nn_observer observer;
 } nn_train_options;
 

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "fma_peak.h"
 #include "nnmpi/kernels.h"
 
 typedef struct {
@@ -108,7 +107,7 @@ static void measure(const task *t, int threads, int rounds, double *ours, double
 static double peak_of_one_core(int samples) {
   double best = 0.0;
   for (int i = 0; i < samples; i++) {
-    const double rate = nn_bench_fma_peak(0.02);
+    const double rate = nn_cpu_peak(0.02);
     best = rate > best ? rate : best;
   }
   return best;
@@ -119,7 +118,7 @@ int main(int argc, char **argv) {
   const char *set = argc > 2 ? argv[2] : "all";
   const int cores = nn_cpu_allowed();
   const double peak = peak_of_one_core(20);
-  printf("peak_gflops_per_core %.1f (%s), cores %d, oneDNN %d.%d\n", peak, nn_bench_fma_isa(), cores,
+  printf("peak_gflops_per_core %.1f (%s), cores %d, oneDNN %d.%d\n", peak, nn_cpu_peak_isa(), cores,
          dnnl_version()->major, dnnl_version()->minor);
   printf("%-8s %6s %6s %6s %8s | %8s %6s | %8s %6s\n", "product", "m", "n", "k", "threads", "GF/s", "share", "oneDNN",
          "ratio");

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fma_peak.h"
 #include "nnmpi/kernels.h"
 
 enum { SAMPLES = 10, STREAM_FLOATS = 32 << 20 };
@@ -20,7 +19,7 @@ typedef struct {
 static void fma_all(const nn_team *team, void *context) {
   limits *l = context;
   nn_team_barrier(team);
-  l->rate[team->id] = nn_bench_fma_peak(0.05);
+  l->rate[team->id] = nn_cpu_peak(0.05);
   nn_team_barrier(team);
 }
 
@@ -63,7 +62,7 @@ int main(void) {
     fprintf(stderr, "peak: out of memory\n");
     return NN_ERR_MEMORY;
   }
-  printf("fma_isa %s\n", nn_bench_fma_isa());
+  printf("fma_isa %s\n", nn_cpu_peak_isa());
   printf("kernels_isa %s\n", nn_cpu_isa());
   printf("peak_gflops_per_core %.1f\n", fma_rate(1, &l));
   printf("peak_gflops_all_cores %.1f cores %d\n", fma_rate(cores, &l), cores);

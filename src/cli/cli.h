@@ -26,7 +26,7 @@ typedef struct nn__option {
   bool repeats;      /**< may be given more than once; at most one such option a command */
 } nn__option;
 
-enum { NN__OPTIONS_MAX = 12, NN__OPERANDS_MAX = 2 };
+enum { NN__OPTIONS_MAX = 13, NN__OPERANDS_MAX = 2 };
 
 /** A command: what it takes and what it does. */
 struct nn__command {

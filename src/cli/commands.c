@@ -7,6 +7,7 @@ static const nn__option train_options[] = {
     {.name = "lr", .value = "RATE"},
     {.name = "epochs", .value = "N"},
     {.name = "trace", .value = "N"},
+    {.name = "profile"},
     {.name = "dry-run"},
     {.name = "ranks", .value = "N"},
     {.name = "ranks-per-node", .value = "N"},

@@ -213,6 +213,7 @@ static nn_status train(nn__call *call, nn_config *config, const nn_registry *reg
                                     .stop = call->stop,
                                     .seconds_left = call->seconds_left,
                                     .asked = call->asked,
+                                    .profile = nn__option_given(call->arguments, "profile"),
                                     .trace = (uint64_t)trace,
                                     .observer = nn__progress_observer(&progress)};
   const nn_status status = nn_train(call->comm, config, registry, &options, call->log, &result);

@@ -18,6 +18,7 @@ const char nn__usage_train[] =
     "  --lr RATE             the same as --set train.optimizer.lr=RATE\n"
     "  --epochs N            the same as --set train.epochs=N\n"
     "  --trace N             print every number of the next N steps: for small networks\n"
+    "  --profile             print at the end where the time went, by phase and layer\n"
     "  --dry-run             check everything, print layers, batches and memory; train nothing\n"
     "  --ranks N             with --dry-run: as if started on N ranks\n"
     "  --ranks-per-node N    with --dry-run: so many of them on a node\n"

@@ -46,6 +46,34 @@ nn_status nn_history_write_epochs(const nn_history *history, nn_h5_image *image,
                            history->epoch_count);
 }
 
+static nn_status write_profile(const nn_history *history, nn_h5_image *image) {
+  static const struct {
+    const char *name;
+    size_t offset;
+  } columns[] = {{"profile/seconds", offsetof(nn_profile_row, seconds)},
+                 {"profile/seconds_least", offsetof(nn_profile_row, least)},
+                 {"profile/seconds_most", offsetof(nn_profile_row, most)},
+                 {"profile/gflops", offsetof(nn_profile_row, gflops)},
+                 {"profile/share_of_peak", offsetof(nn_profile_row, share)}};
+  const size_t rows = history->profile_count;
+  void *values = NULL, *names = NULL;
+  nn_status status = nn_alloc(rows, sizeof(double), "the profile", &values);
+  if (status == NN_OK) status = nn_alloc(rows, sizeof(char *), "the profile", &names);
+  if (status != NN_OK) goto done;
+  for (size_t i = 0; i < rows; i++) ((const char **)names)[i] = history->profile[i].name;
+  NN_TRY_DONE(nn_h5_image_texts(image, "profile/name", names, rows));
+  for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
+    for (size_t i = 0; i < rows; i++)
+      memcpy((double *)values + i, (const char *)&history->profile[i] + columns[c].offset, sizeof(double));
+    NN_TRY_DONE(nn_h5_image_write(image, columns[c].name, NN_H5_F64, 1, &(uint64_t){rows}, 0, values));
+  }
+  status = nn_h5_image_attribute_int(image, "profile", "steps", (int64_t)history->profile_steps);
+done:
+  nn_free(names);
+  nn_free(values);
+  return status;
+}
+
 nn_status nn_history_save(const nn_history *history, const char *path) {
   nn_h5_image *image = NULL;
   NN_TRY(nn_h5_image_create(&image));
@@ -56,6 +84,7 @@ nn_status nn_history_save(const nn_history *history, const char *path) {
       nn__columns_write(image, "steps", nn__step_columns, history->steps, sizeof(nn_step_row), history->step_count));
   NN_TRY_DONE(nn_history_write_epochs(history, image, "epochs"));
   if (history->weight_count > 0) NN_TRY_DONE(write_weights(history, image));
+  if (history->profile_count > 0) NN_TRY_DONE(write_profile(history, image));
   status = nn_h5_image_save(image, path);
 done:
   nn_h5_image_destroy(&image);

@@ -135,6 +135,12 @@ nn_status nn_history_weights(nn_history *history, uint64_t epoch, const float *p
   return NN_OK;
 }
 
+void nn_history_profile(nn_history *history, const nn_profile_row *rows, size_t count, uint64_t steps) {
+  history->profile = rows;
+  history->profile_count = count;
+  history->profile_steps = steps;
+}
+
 size_t nn_history_epoch_count(const nn_history *history) {
   return history->epoch_count;
 }

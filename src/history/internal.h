@@ -22,6 +22,9 @@ struct nn_history {
   nn_epoch_row *epochs;
   size_t weight_count, weight_capacity;
   nn__weight_row *weights;
+  const nn_profile_row *profile; /* borrowed */
+  size_t profile_count;
+  uint64_t profile_steps;
   bool is_snapshot; /* the params of the weights are another's */
 };
 

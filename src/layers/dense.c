@@ -33,6 +33,7 @@ static nn_status dense_create(const void *options, const nn_shape *in, size_t ou
   layer->params[BIAS] =
       (nn_param){.name = "bias", .rank = 1, .dims = {units}, .fan_in = width, .fan_out = units, .is_bias = true};
   layer->param_count = o->bias ? 2 : 1;
+  layer->products = layer->products_input = (double)elements;
   *out = layer;
   return NN_OK;
 }

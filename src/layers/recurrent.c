@@ -69,6 +69,7 @@ static nn_status check_start(const nn__recurrent *r, const char *name, const nn_
 }
 
 static nn_status set_work(nn__recurrent *r);
+static void set_cost(nn__recurrent *r);
 
 static nn_status set_up(nn__recurrent *r, size_t outputs) {
   static const char *const states[NN__STATES_MAX] = {"h0", "c0"};
@@ -94,6 +95,7 @@ static nn_status set_up(nn__recurrent *r, size_t outputs) {
       r->sequence ? (nn_shape){.rank = 2, .dims = {r->time, r->units}} : (nn_shape){.rank = 1, .dims = {r->units}};
   NN_TRY(set_params(r));
   for (int s = 0; s < r->cell->states; s++) NN_TRY(check_start(r, states[s], &o->start[s]));
+  set_cost(r);
   return set_work(r);
 }
 
@@ -232,10 +234,23 @@ typedef struct walk {
 
 typedef void (*walk_rows)(const walk *w, const nn_team *team, size_t first, size_t last);
 
+/* Do the rows go through time together, all threads at one time step? */
+static bool walks_together(const nn__recurrent *r) {
+  return r->cell->gates * r->units * r->units > BLOCK_WEIGHTS;
+}
+
+static void set_cost(nn__recurrent *r) {
+  const double units = (double)r->units, gates = (double)r->cell->gates * units, time = (double)r->time;
+  r->base.products_input = time * gates * (double)r->features;
+  r->base.products =
+      r->base.products_input + time * gates * units * (2 * (double)r->layers - 1); /* from state and layer below */
+  r->base.turns = r->layers * (walks_together(r) ? r->time : 1);
+}
+
 /* All rows by `function`, in blocks or together. */
 static void walk_all(const walk *w, walk_rows function) {
-  const size_t rows = w->pass->rows, units = w->r->units;
-  if (w->r->cell->gates * units * units > BLOCK_WEIGHTS) {
+  const size_t rows = w->pass->rows;
+  if (walks_together(w->r)) {
     function(w, w->pass->team, 0, rows);
     return;
   }

@@ -108,11 +108,13 @@ void nn_model_gradient(const nn_model *model, const nn_workspace *workspace, con
   nn_pass own = *pass;
   own.rows = rows;
   own.work = nn__workspace_work(workspace, tensor->layer);
+  const double start = nn__workspace_clock(workspace);
   layer->ops->gradient(layer, &own, nn__workspace_x(workspace, tensor->layer) + row * nn_shape_size(&layer->in),
                        nn__workspace_dy(workspace, tensor->layer) + row * nn_shape_size(&layer->out),
                        (int)(tensor->param - layer->params), from->first_row, to->last_row, out);
   const size_t padding = to->range.last - from->range.first - floats;
   memset(out + floats, 0, padding * sizeof *out);
+  nn__workspace_add_time(workspace, pass->team, 2 * model->layer_count + tensor->layer, start);
 }
 
 float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass) {

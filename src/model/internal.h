@@ -47,6 +47,9 @@ nn_status nn__model_check_init(const nn_model *model, size_t layer);
 const float *nn__workspace_x(const nn_workspace *workspace, size_t layer);
 const float *nn__workspace_dy(const nn_workspace *workspace, size_t layer);
 float *nn__workspace_work(const nn_workspace *workspace, size_t layer);
+/** What began at `start`, a time of nn__workspace_clock(), is over: see nn_workspace_time(). */
+double nn__workspace_clock(const nn_workspace *workspace);
+void nn__workspace_add_time(const nn_workspace *workspace, const nn_team *team, size_t which, double start);
 
 /** Mark what config->freeze names; fails where a name matches nothing. */
 nn_status nn__model_freeze(nn_model *model);

@@ -164,6 +164,19 @@ size_t nn_model_param_count(const nn_model *model) {
 size_t nn_model_trainable_count(const nn_model *model) {
   return model->trainable_count;
 }
+double nn_model_flops_forward(const nn_model *model, size_t layer) {
+  return 2 * nn_model_layer(model, layer)->products;
+}
+
+double nn_model_flops_backward(const nn_model *model, size_t layer) {
+  const nn_layer *l = nn_model_layer(model, layer);
+  if (layer < model->first_trained) return 0;
+  double products = l->products - l->products_input; /* of states inside: what comes before needs them */
+  if (model->layers[layer].trained) products += l->products;
+  if (layer > model->first_trained) products += l->products_input;
+  return 2 * products;
+}
+
 size_t nn_model_tensor_count(const nn_model *model) {
   return model->tensor_count;
 }

@@ -14,6 +14,7 @@ struct nn_workspace {
   float **gradients; /* [layers] of every layer's output; NULL where not training, and below what is trained */
   nn_gradient_watch watch;
   void *watch_context;
+  double *seconds; /* [threads, 3 × layers]; NULL: nobody wants to know */
 };
 
 /* ---- layout ----------------------------------------------------------------------------------- */
@@ -106,6 +107,19 @@ void nn_workspace_watch(nn_workspace *workspace, nn_gradient_watch watch, void *
   workspace->watch_context = context;
 }
 
+void nn_workspace_time(nn_workspace *workspace, double *seconds) {
+  workspace->seconds = seconds;
+}
+
+double nn__workspace_clock(const nn_workspace *workspace) {
+  return workspace->seconds != NULL ? nn_seconds() : 0;
+}
+
+void nn__workspace_add_time(const nn_workspace *workspace, const nn_team *team, size_t which, double start) {
+  if (workspace->seconds == NULL) return;
+  workspace->seconds[(size_t)team->id * 3 * workspace->model->layer_count + which] += nn_seconds() - start;
+}
+
 /* ---- passes ----------------------------------------------------------------------------------- */
 
 const float *nn__workspace_x(const nn_workspace *workspace, size_t layer) {
@@ -126,7 +140,9 @@ void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_p
   for (size_t i = 0; i < model->layer_count; i++) {
     const nn_layer *layer = model->layers[i].layer;
     own.work = workspace->work[i];
+    const double start = nn__workspace_clock(workspace);
     layer->ops->forward(layer, &own, nn__workspace_x(workspace, i), workspace->outputs[i]);
+    nn__workspace_add_time(workspace, pass->team, i, start);
   }
 }
 
@@ -140,7 +156,9 @@ void nn_model_backward(const nn_model *model, nn_workspace *workspace, const nn_
       nn_team_barrier(pass->team);
     }
     own.work = workspace->work[i];
+    const double start = nn__workspace_clock(workspace);
     layer->ops->backward(layer, &own, nn__workspace_x(workspace, i), workspace->outputs[i], workspace->gradients[i],
                          i == model->first_trained ? NULL : workspace->gradients[i - 1]);
+    nn__workspace_add_time(workspace, pass->team, model->layer_count + i, start);
   }
 }

@@ -64,10 +64,12 @@ static nn_status job_open(job *j, const char *checkpoint, const char *data, cons
   NN_TRY(nn_comm_agree(j->comm, nn_dataset_load(j->dataset, nn_window_data(j->window), part, parts)));
   NN_TRY(nn_comm_agree(j->comm, nn_window_sync(j->window)));
   NN_TRY(nn_comm_agree(j->comm, nn_dataset_finish(j->dataset)));
-  const double work = nn__flops_per_row(j->trained->model) / 3 * NN__EVAL_ROWS;
+  const nn_model *model = j->trained->model;
   nn_config *config = j->trained->config;
   config->parallel.threads = threads > 0 ? threads : NN_AUTO;
-  j->threads = nn__threads(config, nn_cpu_allowed(), nn_comm_node_size(j->comm), work);
+  j->threads = nn__threads_choose(config, nn_cpu_allowed(), nn_comm_node_size(j->comm),
+                                  nn__flops_per_row(model, false) * NN__EVAL_ROWS, nn__turns(model))
+                   .count;
   return NN_OK;
 }
 

@@ -35,10 +35,21 @@ nn_status nn__model_for(const nn_config *config, const nn_registry *registry, co
   return status;
 }
 
-double nn__flops_per_row(const nn_model *model) {
-  /* a product of a row with a matrix is 2 operations an element, and there are three of them: forward, and backward
-   * twice */
-  return 6 * (double)nn_model_param_count(model);
+double nn__flops_per_row(const nn_model *model, bool training) {
+  double flops = 0;
+  for (size_t i = 0; i < nn_model_layer_count(model); i++)
+    flops += nn_model_flops_forward(model, i) +
+             (training ? nn_model_flops_backward(model, i) + nn_model_flops_gradient(model, i) : 0);
+  return flops;
+}
+
+size_t nn__turns(const nn_model *model) {
+  size_t turns = 0;
+  for (size_t i = 0; i < nn_model_layer_count(model); i++) {
+    const size_t own = nn_model_layer(model, i)->turns;
+    turns += own > 0 ? own : 1;
+  }
+  return turns;
 }
 
 /* ---- figures that follow from configuration and data ------------------------------------------------ */
@@ -124,16 +135,22 @@ void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
 
 /* ---- threads ------------------------------------------------------------------------------------------ */
 
-int nn__threads(const nn_config *config, int cores, int sharing, double flops_per_step) {
+nn__threads nn__threads_choose(const nn_config *config, int cores, int sharing, double flops, size_t turns) {
   const char *environment = getenv("OMP_NUM_THREADS");
   int64_t wish = 0;
-  if (environment != NULL && nn_parse_int(environment, &wish) && wish >= 1 && wish <= 1024) return (int)wish;
-  if (config->parallel.threads != NN_AUTO) return (int)config->parallel.threads;
-  /* below this much work a thread costs more than it brings (docs/performance.md) */
-  const double worth = 4e6;
-  int threads = cores / sharing;
-  if ((double)threads > flops_per_step / worth) threads = (int)(flops_per_step / worth);
-  return threads < 1 ? 1 : threads;
+  if (environment != NULL && nn_parse_int(environment, &wish) && wish >= 1 && wish <= 1024)
+    return (nn__threads){(int)wish, "OMP_NUM_THREADS"};
+  if (config->parallel.threads != NN_AUTO) return (nn__threads){(int)config->parallel.threads, "parallel.threads"};
+  const int most = cores > sharing ? cores / sharing : 1;
+  /* every thread must have this much to do between two times that all wait for one another (docs/performance.md) */
+  const double worth = NN__THREAD_WORTH * (double)turns;
+  nn__threads chosen = {most, "auto: all cores of a rank"};
+  if (most > 1 && flops < worth * most) {
+    chosen.count = flops < 2 * worth ? 1 : (int)(flops / worth);
+    snprintf(chosen.why, sizeof chosen.why, "auto: more would wait for each other, with %.3g million operations a pass",
+             flops * 1e-6);
+  }
+  return chosen;
 }
 
 /* The cores of this rank, and how many ranks of its node may run on the very same ones. */
@@ -170,12 +187,13 @@ static nn_status choose_threads(nn__trainer *t) {
   nn_status status = find_cores(t->comm, &cores, &sharing, &own);
   if (status != NN_OK) goto done;
   const int allowed = nn_cpu_allowed(), size = nn_comm_size(t->comm), node_size = nn_comm_node_size(t->comm);
-  const double work = nn__flops_per_row(t->model) * (double)t->batch * t->pieces / t->virtual_ranks;
-  t->threads = nn__threads(t->config, allowed, sharing, work);
-  nn_log_info(t->log, "%d rank%s on %d node%s, %d thread%s each, rank 0 on %s core%s %s (%s), %s", size,
+  const double work = nn__flops_per_row(t->model, true) * (double)t->batch / t->virtual_ranks;
+  const nn__threads chosen = nn__threads_choose(t->config, allowed, sharing, work, nn__turns(t->model));
+  t->threads = chosen.count;
+  nn_log_info(t->log, "%d rank%s on %d node%s, %d thread%s each (%s), rank 0 on %s core%s %s (%s), %s", size,
               NN_PLURAL(size), nn_comm_node_count(t->comm), NN_PLURAL(nn_comm_node_count(t->comm)), t->threads,
-              NN_PLURAL(t->threads), nn_comm_host(t->comm), NN_PLURAL(allowed), cores.at, own ? "its own" : "shared",
-              nn_comm_library(t->comm));
+              NN_PLURAL(t->threads), chosen.why, nn_comm_host(t->comm), NN_PLURAL(allowed), cores.at,
+              own ? "its own" : "shared", nn_comm_library(t->comm));
   if (t->threads > allowed && sharing == 1)
     nn_log_warn(t->log,
                 "%d threads share %d core%s of rank 0: start mpirun with --bind-to none, or --map-by slot:PE=%d, or "
@@ -326,6 +344,7 @@ nn_status nn__trainer_open(nn__trainer *t) {
   NN_TRY(nn_comm_agree(t->comm, allocate(t)));
   NN_TRY(nn_tree_create(t->comm, t->virtual_ranks, t->plain_reduction, t->arena + NN__TAIL, &t->tree));
   NN_TRY(nn_comm_agree(t->comm, nn__trace_create(t)));
+  NN_TRY(nn_comm_agree(t->comm, nn__profile_create(t)));
   describe(t);
   NN_TRY(nn_comm_agree(t->comm, warn_of_absent_classes(t)));
   NN_TRY(nn__run_resume(t));
@@ -339,6 +358,7 @@ void nn__trainer_close(nn__trainer *t) {
   nn_checkpoint_close(&t->found);
   nn__trace_destroy(t);
   nn_history_destroy(&t->history);
+  nn__profile_destroy(t);
   nn__rows_clear(&t->rows);
   nn_free(t->order);
   nn_free(t->params);

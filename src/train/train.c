@@ -139,7 +139,9 @@ static nn_status record_epoch(nn__trainer *t, const nn_epoch_row *row, bool best
 static nn_status finish_epoch(nn__trainer *t) {
   nn_epoch_row row = {.lr = t->step.lr, .seconds = t->epoch_seconds, .samples_per_second = rate(t)};
   row.train = nn__task_metrics(&t->task, t->progress.epoch_sums, nn_dataset_target_variation(t->dataset, NN_SET_TRAIN));
+  nn__mark(t, NULL, NN__PHASE_REST);
   NN_TRY(evaluate(t, NN_SET_VALID, &row.valid));
+  nn__mark(t, NULL, NN__PHASE_EVALUATE);
   t->progress.epoch++;
   t->progress.position = 0;
   memset(t->progress.epoch_sums, 0, sizeof t->progress.epoch_sums);
@@ -161,12 +163,14 @@ static nn_status loop(nn__trainer *t) {
   NN_TRY(nn_comm_agree(t->comm, first ? nn_history_weights(t->history, 0, t->params) : NN_OK));
   t->last_saved = t->last_history = nn_seconds();
   if (root(t)) nn__deadline_set(t);
+  nn__profile_begin(t);
   while (t->progress.epoch < epochs && !t->progress.stopped_early) {
     NN_TRY(run_steps(t));
     const double start = nn_seconds();
     NN_TRY(finish_epoch(t));
     nn__deadline_note(&t->deadline.epoch_end, nn_seconds() - start);
   }
+  nn__mark(t, NULL, NN__PHASE_REST);
   return NN_OK;
 }
 
@@ -226,6 +230,7 @@ nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry
   if (status == NN_OK) status = loop(&t);
   if (status == NN_OK && root(&t)) nn__save(&t, NN__SAVE_STEP); /* before the test set, which may take long */
   if (status == NN_OK) status = evaluate(&t, NN_SET_TEST, &result->test);
+  if (status == NN_OK) status = nn__profile_end(&t);
   close_run(&t, status);
   if (status == NN_OK) {
     if (t.step_failed && !nn_all_finite(t.param_count, t.params))

@@ -88,6 +88,7 @@ nn_status nn__evaluate(const nn__evaluation *evaluation, nn_set set, nn_metrics 
 /* ---- a rank's training ---------------------------------------------------------------------------------- */
 
 typedef struct nn__trace nn__trace;
+typedef struct nn__profile nn__profile;
 typedef struct nn__saver nn__saver;
 typedef struct nn__watch nn__watch;
 
@@ -110,6 +111,7 @@ typedef struct nn__trainer {
   nn__rows rows;
   uint32_t *order;      /* [samples of train] */
   nn__trace *trace;     /* NULL: nobody looks at single numbers */
+  nn__profile *profile; /* NULL: nobody asks where the time goes */
   nn_history *history;  /* rank 0 */
   nn_checkpoint *found; /* rank 0, while starting: what is continued */
   nn_text resolved;     /* configuration as YAML; rank 0 */
@@ -187,8 +189,17 @@ void nn__trainer_plan(nn__trainer *t, int size);
 /* The network for a data set: tries what the loss allows. Local. */
 nn_status nn__model_for(const nn_config *config, const nn_registry *registry, const nn_dataset *dataset,
                         nn_model **out);
-int nn__threads(const nn_config *config, int cores, int sharing, double flops_per_step);
-double nn__flops_per_row(const nn_model *model);
+enum { NN__THREAD_WORTH = 300000 /* operations */ };
+
+/* How many threads a rank takes, and why in words. */
+typedef struct nn__threads {
+  int count;
+  char why[96];
+} nn__threads;
+/* By sizes alone: `cores` of the process, among `sharing` ranks; operations and turns of one pass of a piece. */
+nn__threads nn__threads_choose(const nn_config *config, int cores, int sharing, double flops, size_t turns);
+double nn__flops_per_row(const nn_model *model, bool training);
+size_t nn__turns(const nn_model *model);
 
 /* Memory of one rank by purpose, bytes. */
 typedef struct nn__memory {
@@ -240,6 +251,36 @@ void nn__save(nn__trainer *t, unsigned what);
 void nn__save_look(nn__trainer *t); /* what became of it, if it is over */
 void nn__save_wait(nn__trainer *t);
 bool nn__save_runs(const nn__trainer *t);
+
+/* ---- where the time goes ------------------------------------------------------------------------------------ */
+
+typedef enum nn__phase {
+  NN__PHASE_GATHER, /* rows of the batch, converted */
+  NN__PHASE_FORWARD,
+  NN__PHASE_LOSS, /* and metrics */
+  NN__PHASE_BACKWARD,
+  NN__PHASE_ADD,  /* gradients of pieces on this rank */
+  NN__PHASE_WAIT, /* for the slowest rank */
+  NN__PHASE_REDUCE,
+  NN__PHASE_UPDATE,
+  NN__PHASE_REST,     /* between steps: order of an epoch, history, checkpoints, progress */
+  NN__PHASE_EVALUATE, /* the validation set */
+  NN__PHASES
+} nn__phase;
+
+nn_status nn__profile_create(nn__trainer *t); /* nothing without options->profile */
+void nn__profile_destroy(nn__trainer *t);
+void nn__profile_begin(nn__trainer *t); /* the clock starts */
+void nn__profile_step(nn__trainer *t);  /* a step starts */
+/* The time since the last mark was this phase. Thread 0. */
+void nn__profile_mark(nn__profile *profile, nn__phase phase);
+static inline void nn__mark(const nn__trainer *t, const nn_team *team, nn__phase phase) {
+  if (t->profile != NULL && (team == NULL || team->id == 0)) nn__profile_mark(t->profile, phase);
+}
+/* Waits for all ranks, so that waiting and reducing are told apart; nothing without a profile. Collective. */
+nn_status nn__profile_meet(nn__trainer *t);
+/* The table: into the log and the history. Collective, agrees. */
+nn_status nn__profile_end(nn__trainer *t);
 
 /* ---- the run folder (rank 0) ------------------------------------------------------------------------------ */
 

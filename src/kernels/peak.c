@@ -1,7 +1,7 @@
-/** @file fma_peak.c
+/** @file peak.c
  *  The FMA peak of one core: sixteen chains of dependent FMAs, more than latency times units of any processor so far,
  * and nothing else in the loop. */
-#include "fma_peak.h"
+#include "nnmpi/kernels.h"
 
 #include <math.h>
 #include <time.h>
@@ -66,7 +66,7 @@ static double processor_seconds(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-double nn_bench_fma_peak(double seconds) {
+double nn_cpu_peak(double seconds) {
   int lanes;
   const char *isa;
   const fma_block block = best_block(&lanes, &isa);
@@ -81,7 +81,7 @@ double nn_bench_fma_peak(double seconds) {
   return blocks * CHAINS * TURNS * lanes * 2.0 / elapsed * 1e-9;
 }
 
-const char *nn_bench_fma_isa(void) {
+const char *nn_cpu_peak_isa(void) {
   int lanes;
   const char *isa;
   (void)best_block(&lanes, &isa);
