@@ -27,7 +27,6 @@ nn_status nn__profile_create(nn__trainer *t) {
   t->profile->seconds = memory;
   NN_TRY(nn_alloc(value_count(t->profile), sizeof(nn_profile_row), "the profile", &memory));
   t->profile->rows = memory;
-  nn_workspace_time(t->workspace, t->profile->seconds + NN__PHASES);
   return NN_OK;
 }
 
@@ -49,11 +48,11 @@ void nn__profile_mark(nn__profile *profile, nn__phase phase) {
   profile->last = now;
 }
 
-/* Layers are timed in steps alone: evaluation uses the same workspace, and is not taken apart. */
 void nn__profile_step(nn__trainer *t) {
   if (t->profile == NULL) return;
   nn__profile_mark(t->profile, NN__PHASE_REST);
   t->profile->steps++;
+  nn_workspace_time(t->workspace, t->profile->seconds + NN__PHASES);
 }
 
 nn_status nn__profile_meet(nn__trainer *t) {

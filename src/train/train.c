@@ -15,6 +15,7 @@ static nn_status evaluate(nn__trainer *t, nn_set set, nn_metrics *out) {
   *out = nn_metrics_none;
   nn__watch_beat(t, false);
   if (nn_dataset_count(t->dataset, set) == 0) return NN_OK;
+  nn_workspace_time(t->workspace, NULL); /* the profile's layers are those of steps */
   const nn__evaluation evaluation = {.comm = t->comm,
                                      .threads = t->threads,
                                      .dataset = t->dataset,
