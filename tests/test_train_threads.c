@@ -59,9 +59,10 @@ static void who_asks_for_a_number_gets_it(void **state) {
 
 /* ---- the work of a network -------------------------------------------------------------------------- */
 
-static void check_flops(const net *n, size_t layer, double forward, double backward) {
+static void check_flops(const net *n, size_t layer, double forward, double backward, double gradient) {
   assert_float_equal(nn_model_flops_forward(n->model, layer), forward, 0);
   assert_float_equal(nn_model_flops_backward(n->model, layer), backward, 0);
+  assert_float_equal(nn_model_flops_gradient(n->model, layer), gradient, 0);
 }
 
 static void products_are_counted_as_far_as_training_needs_them(void **state) {
@@ -70,10 +71,10 @@ static void products_are_counted_as_far_as_training_needs_them(void **state) {
   net_start(&n);
   net_hidden(&n, 2, (const int64_t[]){30, 20}, "relu");
   net_build(&n, vector_of(7), 3);
-  check_flops(&n, 0, 2 * 7 * 30, 2 * 7 * 30); /* nobody needs the gradient of the data */
-  check_flops(&n, 1, 0, 0);
-  check_flops(&n, 2, 2 * 30 * 20, 4 * 30 * 20);
-  check_flops(&n, 4, 2 * 20 * 3, 4 * 20 * 3);
+  check_flops(&n, 0, 2 * 7 * 30, 0, 2 * 7 * 30); /* nobody needs the gradient of the data */
+  check_flops(&n, 1, 0, 0, 0);
+  check_flops(&n, 2, 2 * 30 * 20, 2 * 30 * 20, 2 * 30 * 20);
+  check_flops(&n, 4, 2 * 20 * 3, 2 * 20 * 3, 2 * 20 * 3);
   assert_float_equal(nn__flops_per_row(n.model, false), 2 * (7 * 30 + 30 * 20 + 20 * 3), 0);
   assert_float_equal(nn__flops_per_row(n.model, true), 4 * 7 * 30 + 6 * (30 * 20 + 20 * 3), 0);
   assert_int_equal(nn__turns(n.model), 5);
@@ -88,9 +89,9 @@ static void frozen_layers_at_the_front_have_nothing_to_do_going_back(void **stat
   net_freeze(&n, "layers.0");
   net_freeze(&n, "layers.4");
   net_build(&n, vector_of(7), 3);
-  check_flops(&n, 0, 2 * 7 * 30, 0);
-  check_flops(&n, 2, 2 * 30 * 20, 2 * 30 * 20); /* its own weights */
-  check_flops(&n, 4, 2 * 20 * 3, 2 * 20 * 3);   /* what the layers before need */
+  check_flops(&n, 0, 2 * 7 * 30, 0, 0);
+  check_flops(&n, 2, 2 * 30 * 20, 0, 2 * 30 * 20); /* nothing before it is trained */
+  check_flops(&n, 4, 2 * 20 * 3, 2 * 20 * 3, 0);   /* what the layers before need */
   net_clear(&n);
 }
 
@@ -102,7 +103,8 @@ static void a_recurrent_layers_weights_count_once_a_time_step(void **state) {
   set_int(net_add(&n, "lstm"), "units", UNITS);
   net_dense(&n, 0, NULL);
   net_build(&n, (nn_shape){.rank = 2, .dims = {TIME, FEATURES}}, 10);
-  check_flops(&n, 0, 2.0 * TIME * GATES * (FEATURES + UNITS), 2.0 * TIME * GATES * (FEATURES + 2 * UNITS));
+  check_flops(&n, 0, 2.0 * TIME * GATES * (FEATURES + UNITS), 2.0 * TIME * GATES * UNITS,
+              2.0 * TIME * GATES * (FEATURES + UNITS));
   assert_int_equal(nn__turns(n.model), 2); /* small states go through time without waiting */
   net_clear(&n);
   net_start(&n);
@@ -110,7 +112,8 @@ static void a_recurrent_layers_weights_count_once_a_time_step(void **state) {
   set_int(lstm, "units", 512); /* too many weights for each thread to hold */
   set_int(lstm, "layers", 2);
   net_build(&n, (nn_shape){.rank = 2, .dims = {TIME, FEATURES}}, 512);
-  check_flops(&n, 0, 2.0 * TIME * 2048 * (FEATURES + 3 * 512), 2.0 * TIME * 2048 * (FEATURES + 6 * 512));
+  check_flops(&n, 0, 2.0 * TIME * 2048 * (FEATURES + 3 * 512), 2.0 * TIME * 2048 * 3 * 512,
+              2.0 * TIME * 2048 * (FEATURES + 3 * 512));
   assert_int_equal(nn__turns(n.model), 2 * TIME);
   net_clear(&n);
 }

@@ -28,10 +28,11 @@ size_t nn_model_param_count(const nn_model *model); /**< floats of the arena, pa
 size_t nn_model_trainable_count(const nn_model *model); /**< numbers that are trained, without padding */
 
 /** Operations in matrix products that one sample takes in a layer, 2 for each multiplication with a weight: going
- * forward, and going back as far as training asks for it (gradients of weights that are not frozen, of the input where
- * a layer before it is trained). */
+ *  forward; going back as far as training asks for it (the gradient of the input where a layer before it is trained);
+ * in the gradients of weights that are not frozen. */
 double nn_model_flops_forward(const nn_model *model, size_t layer);
 double nn_model_flops_backward(const nn_model *model, size_t layer);
+double nn_model_flops_gradient(const nn_model *model, size_t layer);
 
 /** The tensors in arena order. */
 typedef struct nn_model_tensor {
@@ -90,7 +91,8 @@ float *nn_workspace_output_gradient(
 typedef void (*nn_gradient_watch)(void *context, size_t layer, const float *gradient);
 void nn_workspace_watch(nn_workspace *workspace, nn_gradient_watch watch, void *context);
 
-/** While `seconds` [2 × layers] is not NULL, thread 0 adds to it what every layer takes: forward, then backward. */
+/** While `seconds` [threads, 3 × layers] is not NULL, every thread adds to its row what every layer takes: forward,
+ *  then backward, then gradients. */
 void nn_workspace_time(nn_workspace *workspace, double *seconds);
 
 /** Team functions. `pass` comes with everything but `work` set; rows at most the workspace's. Backward follows a

@@ -171,10 +171,16 @@ double nn_model_flops_forward(const nn_model *model, size_t layer) {
 double nn_model_flops_backward(const nn_model *model, size_t layer) {
   const nn_layer *l = nn_model_layer(model, layer);
   if (layer < model->first_trained) return 0;
-  double products = l->products - l->products_input; /* of states inside: what comes before needs them */
-  if (model->layers[layer].trained) products += l->products;
+  double products = l->products - l->products_input; /* of states inside */
   if (layer > model->first_trained) products += l->products_input;
   return 2 * products;
+}
+
+double nn_model_flops_gradient(const nn_model *model, size_t layer) {
+  for (size_t t = 0; t < model->tensor_count; t++)
+    if (model->tensors[t].layer == layer && !model->tensors[t].frozen && !model->tensors[t].param->is_bias)
+      return 2 * nn_model_layer(model, layer)->products;
+  return 0;
 }
 
 size_t nn_model_tensor_count(const nn_model *model) {

@@ -4,17 +4,24 @@
 #include <math.h>
 #include <string.h>
 
+/* What the layers take in each: their values stand behind those of the phases, in this order. */
+static const nn__phase by_layer[] = {NN__PHASE_FORWARD, NN__PHASE_BACKWARD, NN__PHASE_GRADIENTS};
+enum { BY_LAYER = sizeof by_layer / sizeof *by_layer };
+
 struct nn__profile {
   uint64_t steps;
   size_t layers;
-  double last;          /* when the last mark was set */
-  double *seconds;      /* [NN__PHASES + 2 × layers]: phases, then the layers forward, then backward */
-  nn_profile_row *rows; /* rank 0, in the end: borrowed by the history */
+  int threads;
+  double last;               /* when the last mark was set */
+  double made;               /* seconds in gradients, of thread 0, at the last mark */
+  double phases[NN__PHASES]; /* of thread 0 */
+  double *seconds;           /* [threads, BY_LAYER × layers] */
+  nn_profile_row *rows;      /* rank 0, in the end: borrowed by the history */
   size_t row_count;
 };
 
 static size_t value_count(const nn__profile *profile) {
-  return NN__PHASES + 2 * profile->layers;
+  return NN__PHASES + BY_LAYER * profile->layers;
 }
 
 nn_status nn__profile_create(nn__trainer *t) {
@@ -23,7 +30,8 @@ nn_status nn__profile_create(nn__trainer *t) {
   NN_TRY(nn_alloc(1, sizeof *t->profile, "the profile", &memory));
   t->profile = memory;
   t->profile->layers = nn_model_layer_count(t->model);
-  NN_TRY(nn_alloc(value_count(t->profile), sizeof(double), "the profile", &memory));
+  t->profile->threads = t->threads;
+  NN_TRY(nn_alloc((size_t)t->threads, BY_LAYER * t->profile->layers * sizeof(double), "the profile", &memory));
   t->profile->seconds = memory;
   NN_TRY(nn_alloc(value_count(t->profile), sizeof(nn_profile_row), "the profile", &memory));
   t->profile->rows = memory;
@@ -42,9 +50,17 @@ void nn__profile_begin(nn__trainer *t) {
   if (t->profile != NULL) t->profile->last = nn_seconds();
 }
 
+/* A process that has all pieces makes gradients while it updates: they are counted as what they are. */
 void nn__profile_mark(nn__profile *profile, nn__phase phase) {
-  const double now = nn_seconds();
-  profile->seconds[phase] += now - profile->last;
+  const double now = nn_seconds(), *gradients = profile->seconds + 2 * profile->layers;
+  double made = 0;
+  for (size_t i = 0; i < profile->layers; i++) made += gradients[i];
+  if (phase == NN__PHASE_UPDATE) {
+    profile->phases[NN__PHASE_GRADIENTS] += made - profile->made;
+    profile->phases[phase] -= made - profile->made;
+  }
+  profile->phases[phase] += now - profile->last;
+  profile->made = made;
   profile->last = now;
 }
 
@@ -52,7 +68,7 @@ void nn__profile_step(nn__trainer *t) {
   if (t->profile == NULL) return;
   nn__profile_mark(t->profile, NN__PHASE_REST);
   t->profile->steps++;
-  nn_workspace_time(t->workspace, t->profile->seconds + NN__PHASES);
+  nn_workspace_time(t->workspace, t->profile->seconds);
 }
 
 nn_status nn__profile_meet(nn__trainer *t) {
@@ -95,7 +111,7 @@ static nn_status rank_peak(const nn__trainer *t, double *out) {
 static const char *const phase_names[NN__PHASES] = {
     [NN__PHASE_GATHER] = "gather the batch", [NN__PHASE_FORWARD] = "forward",
     [NN__PHASE_LOSS] = "loss and metrics",   [NN__PHASE_BACKWARD] = "backward",
-    [NN__PHASE_ADD] = "add up pieces",       [NN__PHASE_WAIT] = "wait for the slowest rank",
+    [NN__PHASE_GRADIENTS] = "gradients",     [NN__PHASE_WAIT] = "wait for the slowest rank",
     [NN__PHASE_REDUCE] = "reduce",           [NN__PHASE_UPDATE] = "update",
     [NN__PHASE_REST] = "between steps",      [NN__PHASE_EVALUATE] = "evaluate",
 };
@@ -129,24 +145,34 @@ static void add_row(nn__profile *profile, const gathered *g, size_t which, doubl
   row->share = row->gflops / peak;
 }
 
-static double layer_flops(const nn__trainer *t, size_t layer, bool backward) {
-  return backward ? nn_model_flops_backward(t->model, layer) : nn_model_flops_forward(t->model, layer);
+static double layer_flops(const nn__trainer *t, size_t layer, nn__phase phase) {
+  switch (phase) {
+  case NN__PHASE_FORWARD:
+    return nn_model_flops_forward(t->model, layer);
+  case NN__PHASE_BACKWARD:
+    return nn_model_flops_backward(t->model, layer);
+  case NN__PHASE_GRADIENTS:
+    return nn_model_flops_gradient(t->model, layer);
+  default:
+    return 0;
+  }
 }
 
 /* A phase, and below it the layers, where it has any. */
 static void add_phase(const nn__trainer *t, const gathered *g, double samples, nn__phase phase) {
   nn__profile *profile = t->profile;
-  const bool backward = phase == NN__PHASE_BACKWARD;
-  const bool passes = phase == NN__PHASE_FORWARD || backward;
   double flops = 0;
-  for (size_t i = 0; passes && i < profile->layers; i++) flops += samples * layer_flops(t, i, backward);
+  size_t values = NN__PHASES; /* where those of its layers begin */
+  int which = 0;
+  for (size_t i = 0; i < profile->layers; i++) flops += samples * layer_flops(t, i, phase);
   add_row(profile, g, phase, flops, phase_names[phase]);
-  for (size_t k = 0; passes && k < profile->layers; k++) {
-    const size_t i = backward ? profile->layers - 1 - k : k; /* as they happen */
+  for (; which < BY_LAYER && by_layer[which] != phase; which++) values += profile->layers;
+  for (size_t k = 0; which < BY_LAYER && k < profile->layers; k++) {
+    const size_t i = phase == NN__PHASE_BACKWARD ? profile->layers - 1 - k : k; /* as they happen */
     char name[192];
     snprintf(name, sizeof name, "%s %s (%s)", phase_names[phase], nn_model_layer_name(t->model, i),
              nn_model_layer(t->model, i)->ops->schema.name);
-    add_row(profile, g, NN__PHASES + (backward ? profile->layers : 0) + i, samples * layer_flops(t, i, backward), name);
+    add_row(profile, g, values + i, samples * layer_flops(t, i, phase), name);
   }
 }
 
@@ -182,7 +208,7 @@ static void print_table(const nn__trainer *t, const gathered *g) {
               "GFLOP/s", "of peak");
   for (size_t i = 0; i < profile->row_count; i++) {
     const nn_profile_row *row = &profile->rows[i];
-    if (row->most > 1e-4 * total) print_row(t->log, row, profile->steps, total, ranks);
+    if (!isnan(row->gflops) || row->most > 1e-4 * total) print_row(t->log, row, profile->steps, total, ranks);
   }
   if (ranks && first != last)
     nn_log_info(t->log, "  the others wait for rank %d most of the time, and rank %d waits longest", first, last);
@@ -200,6 +226,20 @@ static nn_status make_rows(nn__trainer *t, const gathered *g) {
   return NN_OK;
 }
 
+/* Passes are what thread 0 sees, since all wait for one another; gradients the mean of the threads, each of which makes
+ * those of other parameters. */
+static void take_values(const nn__profile *profile, double *values) {
+  const size_t columns = BY_LAYER * profile->layers, passes = 2 * profile->layers;
+  memcpy(values, profile->phases, sizeof profile->phases);
+  values += NN__PHASES;
+  memcpy(values, profile->seconds, passes * sizeof *values);
+  for (size_t c = passes; c < columns; c++) {
+    values[c] = 0;
+    for (int i = 0; i < profile->threads; i++)
+      values[c] += profile->seconds[(size_t)i * columns + c] / profile->threads;
+  }
+}
+
 nn_status nn__profile_end(nn__trainer *t) {
   nn__profile *profile = t->profile;
   if (profile == NULL || profile->steps == 0) return NN_OK;
@@ -209,7 +249,7 @@ nn_status nn__profile_end(nn__trainer *t) {
   if (status == NN_OK) status = nn_alloc((size_t)nn_comm_size(t->comm), bytes, "the profile", &all);
   if (status == NN_OK) status = rank_peak(t, (double *)mine + values);
   NN_TRY_DONE(nn_comm_agree(t->comm, status));
-  memcpy(mine, profile->seconds, values * sizeof(double));
+  take_values(profile, mine);
   NN_TRY_DONE(nn_comm_gather_all(t->comm, mine, bytes, all));
   const gathered g = {.ranks = nn_comm_size(t->comm), .values = values, .all = all};
   if (nn_comm_rank(t->comm) == 0) status = make_rows(t, &g);

@@ -80,13 +80,17 @@ static void run_group(nn__trainer *t, const nn_team *team, const group *g) {
   nn_dataset_gather(t->dataset, NN_SET_TRAIN, team, ids, g->rows, nn_workspace_input(t->workspace), t->rows.labels,
                     t->rows.values);
   if (timed) t->step.load_seconds += nn_seconds() - start;
+  nn__mark(t, team, NN__PHASE_GATHER);
   nn_model_forward(t->model, t->workspace, &g->pass);
+  nn__mark(t, team, NN__PHASE_FORWARD);
   const float *outputs = nn_workspace_output(t->workspace);
   t->task.loss->compute(t->task.loss_options, team, g->rows, t->task.width, outputs, t->rows.labels, t->rows.values,
                         t->rows.weight, t->rows.loss, nn_workspace_output_gradient(t->workspace));
   nn__task_rows(&t->task, team, g->rows, outputs, &t->rows, nn_dataset_class_weights(t->dataset));
   if (team->id == 0 && nn__trace_on(t)) nn__trace_forward(t, g->first, g->rows);
+  nn__mark(t, team, NN__PHASE_LOSS);
   nn_model_backward(t->model, t->workspace, &g->pass);
+  nn__mark(t, team, NN__PHASE_BACKWARD);
 }
 
 /* ---- gradients ----------------------------------------------------------------------------------------- */
@@ -198,7 +202,8 @@ static void reduce(nn__trainer *t) {
   const double start = t->step.recorded ? nn_seconds() : 0;
   raise_flags(t);
   nn__watch_beat(t, true);
-  const nn_status status = nn_tree_sum(t->tree, &t->step.sum);
+  nn_status status = nn__profile_meet(t);
+  if (status == NN_OK) status = nn_tree_sum(t->tree, &t->step.sum);
   nn__watch_beat(t, false);
   t->step.tail = t->step.sum + t->arena;
   if (t->step.recorded) t->step.reduce_seconds = nn_seconds() - start;
@@ -265,9 +270,12 @@ static void run_step(const nn_team *team, void *context) {
   }
   t->magnitudes[team->id] = largest;
   nn_team_barrier(team);
+  nn__mark(t, team, NN__PHASE_GRADIENTS);
   if (team->id == 0) reduce(t);
   nn_team_barrier(team);
+  nn__mark(t, team, NN__PHASE_REDUCE);
   if (may_update(t)) update(t, team, &g);
+  nn__mark(t, team, NN__PHASE_UPDATE);
 }
 
 nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
@@ -286,6 +294,7 @@ nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
                        ? NN_FAIL(NN_ERR_INTERNAL, "step %" PRIu64 " failed on purpose (NNMPI_FAULT)", step)
                        : NN_OK;
   nn__trace_begin(t, epoch);
+  nn__profile_step(t);
   nn_team_run(t->threads, run_step, t);
 
   const float *tail = t->step.tail;

@@ -259,8 +259,8 @@ typedef enum nn__phase {
   NN__PHASE_FORWARD,
   NN__PHASE_LOSS, /* and metrics */
   NN__PHASE_BACKWARD,
-  NN__PHASE_ADD,  /* gradients of pieces on this rank */
-  NN__PHASE_WAIT, /* for the slowest rank */
+  NN__PHASE_GRADIENTS, /* of the parameters; pieces of this rank added up */
+  NN__PHASE_WAIT,      /* for the slowest rank */
   NN__PHASE_REDUCE,
   NN__PHASE_UPDATE,
   NN__PHASE_REST,     /* between steps: order of an epoch, history, checkpoints, progress */
