@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import selectors
 import shlex
 import signal
@@ -233,6 +234,18 @@ def train(data, work, ranks, threads, more="", cores=None):
     with open(folder / "run/metrics.csv", encoding="utf-8") as file:
         seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
     return seconds[1:], watched
+
+
+def processor_seconds(data, work, epochs):
+    """Of nnmpi on one core, all its threads, from start to end."""
+    folder = data.folder
+    config = folder / "run.yaml"
+    config.write_text(CONFIG.format(folder=folder, data=data.h5(work.samples), model=work.model(), epochs=epochs, batch=work.batch,
+                                    lr=LEARNING_RATE, more=""), encoding="utf-8")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run_quietly([*on_cores(CORES[:1]), f"{data.build}/nnmpi", config, "--restart"])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 # ---- what is printed and drawn -----------------------------------------------------------------------

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "fma_peak.h"
 #include "nnmpi/train.h"
 
 enum { EPOCHS_MAX = 1024 };
@@ -40,7 +39,7 @@ static void end_epoch(void *context, const nn_epoch_row *row, uint64_t epochs) {
   (void)epochs;
   const double seconds = processor_seconds() - watch->begin;
   /* of the epoch's wall time the loop says how many samples it made */
-  const sample s = {row->seconds * row->samples_per_second / seconds, nn_bench_fma_peak(0.02)};
+  const sample s = {row->seconds * row->samples_per_second / seconds, nn_cpu_peak(0.02)};
   if (row->epoch > 1 && watch->count < EPOCHS_MAX) { /* the first one warms up */
     watch->at[watch->count++] = s;
     print("epoch", (size_t)row->epoch, &s);

@@ -60,12 +60,18 @@ def arguments():
     parser.add_argument("--venv", metavar="FOLDER", default=os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "nnmpi", "peers"),
                         help="virtual environment of the peers, made where it is not there; default: %(default)s")
+    parser.add_argument("--processor-time", action="store_true", help="count processor seconds instead of the clock, on one "
+                        "core: for machines that others use, too; nnmpi's then have its checkpoints in them")
     parser.add_argument("--quick", action="store_true", help="few samples, one epoch, one round: does it work?")
     options = parser.parse_args()
     options.works, options.systems = options.works.split(","), options.systems.split(",")
     for word, known in [(w, WORKS) for w in options.works] + [(s, SYSTEMS) for s in options.systems]:
         if word not in known:
             parser.error(f"'{word}' is none of {', '.join(known)}")
+    if options.processor_time and options.layouts not in (None, "1x1"):
+        parser.error("--processor-time is for one core: --layouts 1x1")
+    if options.processor_time:
+        options.layouts = "1x1"
     if options.repeats < 1:
         parser.error("--repeats takes a number from 1")
     return options
@@ -102,7 +108,7 @@ def free_port():
         return str(one.getsockname()[1])
 
 
-def run_peer(system, python, data, work, ranks, threads):
+def run_peer(system, python, data, work, ranks, threads, clock="epoch"):
     """One process a rank, each on cores of its own."""
     program, options = PEERS[system]
     task = {**dataclasses.asdict(work), "epochs": work.epochs + 1, "threads": threads, "lr": LEARNING_RATE}
@@ -113,7 +119,7 @@ def run_peer(system, python, data, work, ranks, threads):
     watched = Watched([[*on_cores(CORES[r * threads:(r + 1) * threads]), *command] for r in range(ranks)], data.folder,
                       [{**common, "RANK": str(r)} for r in range(ranks)])
     lines = [line.split() for line in watched.output.decode().splitlines()]
-    seconds = statistics.median(float(words[1]) for words in [line for line in lines if line[:1] == ["epoch"]][1:])
+    seconds = statistics.median(float(words[1]) for words in [line for line in lines if line[:1] == [clock]][1:])
     at, steps = next(line[1:] for line in lines if line[:1] == ["first_steps"])
     later = (int(steps) - 1) * seconds / (work.samples // (work.batch * ranks))
     return Figures(work.samples / seconds, float(at) - watched.launched - later, watched.rss)
@@ -123,6 +129,12 @@ def run_nnmpi(data, work, ranks, threads):
     """The bar that a user sees on a terminal is drawn for the first time when the first step is done."""
     seconds, watched = bench.train(data, work, ranks, threads)
     return Figures(work.samples / statistics.median(seconds), watched.seconds_to(b"\r"), watched.rss)
+
+
+def processor_rate(data, work):
+    """Samples per processor second: what more epochs cost more."""
+    once, more = (bench.processor_seconds(data, work, epochs) for epochs in (1, 1 + 2 * work.epochs))
+    return 2 * work.epochs * work.samples / (more - once)
 
 
 def run_empty(data, ranks, threads):
@@ -151,8 +163,11 @@ class Row:
             try:
                 if system == "nnmpi":
                     figures = run_nnmpi(data, self.work, self.ranks, self.threads)
+                    if options.processor_time:
+                        figures.rate = processor_rate(data, self.work)
                 else:
-                    figures = run_peer(system, python, data, self.work, self.ranks, self.threads)
+                    figures = run_peer(system, python, data, self.work, self.ranks, self.threads,
+                                       "processor" if options.processor_time else "epoch")
             except Failure as failure:
                 if system == "nnmpi":
                     raise

@@ -22,7 +22,7 @@ case "$*" in
   *) seconds=2.0 ;;
 esac
 read up idle < /proc/uptime
-printf 'epoch 9.0\nfirst_steps %s 1\nepoch %s\nloss 2.3\n' "$up" "$seconds"
+printf 'epoch 9.0\nprocessor 8\nfirst_steps %s 1\nepoch %s\nprocessor 1\nloss 2.3\n' "$up" "$seconds"
 """
 
 
@@ -96,6 +96,18 @@ class Tiny(unittest.TestCase):
         self.assertEqual(cells[5], "JAX 256")
         rate = float(by_system["nnmpi"]["samples_per_second"])
         self.assertAlmostEqual(float(cells[6]), rate / 256, delta=0.01 + rate / 1e4)
+
+    def test_processor_time_is_for_one_core(self):
+        python = self.folder / "venv/bin/python"
+        python.parent.mkdir(parents=True)
+        python.write_text(STAND_IN, encoding="ascii")
+        python.chmod(0o755)
+        run("compare_peers.py", "--works", "W2", "--systems", "nnmpi,jax", "--processor-time", "--venv", self.folder / "venv",
+            "--csv", self.folder / "a.csv")
+        own, jax, _ = rows(self.folder / "a.csv")
+        self.assertEqual((own["layout"], jax["samples_per_second"]), ("1x1", "512.0"))
+        self.assertGreater(float(own["samples_per_second"]), 0)
+        run("compare_peers.py", "--works", "W2", "--processor-time", "--layouts", "2x1", expect=2)
 
     def test_more_cores_than_there_are_is_no_layout(self):
         done = run("compare_peers.py", "--works", "W2", "--systems", "nnmpi", "--layouts", "999x1", expect=1)

@@ -97,7 +97,7 @@ def main():
     parameters = jax.tree.map(place, initial(task))
     x, y = place(task.x), place(task.y.astype("i4"))
     for number in range(task.epochs):
-        start = time.perf_counter()
+        start, spent = time.perf_counter(), time.process_time()
         order = numpy.random.default_rng(number).permutation(task.samples).astype("i4")
         order = order.reshape(task.steps, RANKS * task.batch)
         if RANKS > 1:
@@ -106,6 +106,7 @@ def main():
         parameters, mean = run(parameters, x, y, order)
         mean = float(mean)
         report("epoch", time.perf_counter() - start)
+        report("processor", time.process_time() - spent)
         report("loss", mean)
         if number == 0:
             report_first_steps(task.steps)
