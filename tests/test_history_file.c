@@ -84,7 +84,7 @@ static void automatic_spacing_keeps_at_most_ten_thousand_rows(void **state) {
     assert_ok(nn_history_save(history, at(s, "a.h5")));
     assert_steps(at(s, "a.h5"), cases[c].every, cases[c].total);
     assert_true((cases[c].total - 1) / cases[c].every + 1 <= 10000);
-    assert_true(nn_history_bytes(&automatic, cases[c].total, 1, NULL) < 4 * 10000 * sizeof(nn_step_row) + 1000);
+    assert_true(nn_history_bytes(&automatic, cases[c].total, 1, NULL) < 3 * 10000 * sizeof(nn_step_row) + 1000);
     nn_history_destroy(&history);
   }
 }

@@ -82,6 +82,9 @@ typedef struct nn_h5_image nn_h5_image;
 nn_status nn_h5_image_create(nn_h5_image **out);
 void nn_h5_image_destroy(nn_h5_image **image);
 
+/** The file will have about so many bytes: large ones are built faster where that is known. */
+void nn_h5_image_expect(nn_h5_image *image, size_t bytes);
+
 /** A dataset; groups on the way are made. Chunked with Fletcher32 where it has at least one element; `deflate` 0–9
  *  adds shuffle and compression. */
 nn_status nn_h5_image_write(nn_h5_image *image, const char *name, nn_h5_type type, int rank, const uint64_t *dims,

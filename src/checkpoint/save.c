@@ -103,7 +103,10 @@ static nn_status write_all(nn_h5_image *image, const nn_checkpoint_parts *parts)
 
 nn_status nn_checkpoint_build(const nn_checkpoint_parts *parts, void **bytes, size_t *count) {
   nn_h5_image *image = NULL;
+  const size_t arrays = 1 + (size_t)(parts->optim != NULL ? nn_optim_slot_count(parts->optim) : 0);
+  const size_t state = arrays * nn_model_param_count(parts->model) * sizeof(float);
   NN_TRY(nn_h5_image_create(&image));
+  nn_h5_image_expect(image, state + state / 64 + (1 << 20)); /* chunks, names, the epochs */
   nn_status status = write_all(image, parts);
   if (status == NN_OK) status = nn_h5_image_finish(image, bytes, count);
   nn_h5_image_destroy(&image);

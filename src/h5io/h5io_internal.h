@@ -55,6 +55,17 @@ nn_status nn__h5_fail(const nn_h5_file *file, const char *format, ...) __attribu
 typedef nn__h5_text nn__h5_why;
 void nn__h5_because(nn__h5_why *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- the memory of a file that is built (image_memory.c) ------------------------------------------ */
+
+/** From malloc(); `capacity` bytes, of which the file has the first. */
+typedef struct nn__h5_memory {
+  void *at;
+  size_t capacity, expected;
+} nn__h5_memory;
+
+/** Files opened with `access` live in `memory`, also after they are closed; it must outlive both. */
+bool nn__h5_memory_use(hid_t access, nn__h5_memory *memory);
+
 /* ---- types (type.c) ---------------------------------------------------------------------------- */
 
 hid_t nn__h5_memory_type(nn_h5_type type); /**< HDF5's own id: not to be closed; −1 for NN_H5_TEXT */

@@ -7,7 +7,8 @@ enum { CHUNK_TARGET = 1 << 20 /* bytes of a chunk at most: HDF5's chunk cache ho
 
 struct nn_h5_image {
   hid_t id;
-  bool finished;
+  bool finished, stuck;
+  nn__h5_memory memory;
 };
 
 /* Failures here are lack of memory, or bugs; HDF5 does not tell which. */
@@ -30,7 +31,7 @@ nn_status nn_h5_image_create(nn_h5_image **out) {
   /* SEMI: a forgotten id makes closing fail instead of spoiling the file. EARLIEST: images of newer formats cannot be
    * read back by 1.10. */
   if (access >= 0 && creation >= 0 && H5Pset_fapl_core(access, 4 << 20, false) >= 0 &&
-      H5Pset_fclose_degree(access, H5F_CLOSE_SEMI) >= 0 &&
+      nn__h5_memory_use(access, &image->memory) && H5Pset_fclose_degree(access, H5F_CLOSE_SEMI) >= 0 &&
       H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST) >= 0 &&
       H5Pset_obj_track_times(creation, false) >= 0) /* the same content gives the same bytes */
     image->id = H5Fcreate(unique, H5F_ACC_EXCL, creation, access);
@@ -47,9 +48,17 @@ nn_status nn_h5_image_create(nn_h5_image **out) {
 void nn_h5_image_destroy(nn_h5_image **image) {
   if (image == NULL || *image == NULL) return;
   NN__H5_ENTER;
-  if (!(*image)->finished) H5Fclose((*image)->id);
-  nn_free(*image);
+  /* what cannot be closed HDF5 goes on using */
+  if (!(*image)->finished) (*image)->stuck = H5Fclose((*image)->id) < 0;
+  if (!(*image)->stuck) {
+    nn_free((*image)->memory.at);
+    nn_free(*image);
+  }
   *image = NULL;
+}
+
+void nn_h5_image_expect(nn_h5_image *image, size_t bytes) {
+  image->memory.expected = bytes;
 }
 
 /* ---- datasets --------------------------------------------------------------------------------------- */
@@ -254,25 +263,19 @@ nn_status nn_h5_image_attribute_text(nn_h5_image *image, const char *object, con
 /* ---- the bytes --------------------------------------------------------------------------------------- */
 
 nn_status nn_h5_image_finish(nn_h5_image *image, void **bytes, size_t *count) {
-  void *taken = NULL;
   nn_status status = NN_OK;
   ssize_t size = 0;
   NN_ASSERT(!image->finished);
   NN__H5_ENTER;
-  if (H5Fflush(image->id, H5F_SCOPE_GLOBAL) < 0 || (size = H5Fget_file_image(image->id, NULL, 0)) <= 0) {
+  if (H5Fflush(image->id, H5F_SCOPE_GLOBAL) < 0 || (size = H5Fget_file_image(image->id, NULL, 0)) <= 0)
     status = fail_image("a file");
-    goto done;
-  }
-  NN_TRY_DONE(nn_alloc((size_t)size, 1, "the bytes of a file", &taken));
-  if (H5Fget_file_image(image->id, taken, (size_t)size) != size) status = fail_image("a file");
-done:
-  if (H5Fclose(image->id) < 0 && status == NN_OK) status = fail_image("a file");
+  image->stuck = H5Fclose(image->id) < 0;
+  if (image->stuck && status == NN_OK) status = fail_image("a file");
   image->finished = true;
-  if (status == NN_OK) {
-    *bytes = taken;
-    *count = (size_t)size;
-  } else {
-    nn_free(taken);
-  }
-  return status;
+  if (status != NN_OK) return status;
+  NN_ASSERT((size_t)size <= image->memory.capacity);
+  *bytes = image->memory.at;
+  *count = (size_t)size;
+  image->memory = (nn__h5_memory){0};
+  return NN_OK;
 }

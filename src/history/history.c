@@ -39,8 +39,7 @@ size_t nn_history_bytes(const nn_history_config *config, uint64_t total_steps, u
   const size_t steps = step_rows(nn_history_every(config, total_steps), total_steps) * sizeof(nn_step_row);
   const size_t params = config->weights && model != NULL ? nn_model_param_count(model) * sizeof(float) : 0;
   const size_t rows = steps + (size_t)epochs * sizeof(nn_epoch_row), weights = ((size_t)epochs + 1) * params;
-  /* kept, in the image of history.h5, in the bytes taken from that; rows in the copy that is saved, too */
-  return 4 * rows + 3 * weights;
+  return 3 * rows + 2 * weights; /* kept, and in the file that is built; rows in the copy that is saved, too */
 }
 
 nn_status nn_history_create(const nn_history_config *config, uint64_t total_steps, const nn_model *model,

@@ -213,6 +213,7 @@ void nn__run_summary(nn__trainer *t, const char *status, nn_status code) {
   nn_text_add(&out, "  \"ranks\": %d,\n  \"threads\": %d,\n  \"virtual_ranks\": %d,\n", nn_comm_size(t->comm),
               t->threads, t->virtual_ranks);
   nn_text_add(&out, "  \"saves\": {\"count\": %" PRIu64, t->saving.count);
+  add_number(&out, "wait_seconds", t->saving.wait_seconds, true);
   add_number(&out, "pause_seconds", t->saving.pause_seconds, true);
   add_number(&out, "seconds", t->saving.seconds, true);
   nn_text_add(&out, "},\n");

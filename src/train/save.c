@@ -157,8 +157,10 @@ static bool start_thread(nn__saver *s) {
 
 void nn__save(nn__trainer *t, unsigned what) {
   nn__saver *s = t->saver;
-  const double start = nn_seconds();
+  const double before = nn_seconds();
   nn__save_wait(t);
+  const double start = nn_seconds();
+  t->saving.wait_seconds += start - before;
   /* a wish to stop that came meanwhile is met after the next step, with a checkpoint of that */
   if (what == NN__SAVE_STEP && t->options->stop != NULL && *t->options->stop) return;
   if (what & NN__SAVE_STEP) {

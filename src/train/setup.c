@@ -129,8 +129,8 @@ void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
                       .data_private = nn_dataset_private_bytes(t->dataset) + samples * sizeof(uint32_t),
                       .data_shared = nn_dataset_shared_bytes(t->dataset),
                       .history = nn_history_bytes(&t->config->history, t->total_steps, epochs, t->model)};
-  /* the copy that is saved, the file that is built of it in memory, and the bytes taken from that */
-  out->saving = 3 * (out->parameters + out->optimizer) + out->history;
+  /* the copy that is saved, and the file that is built of it in memory */
+  out->saving = 2 * (out->parameters + out->optimizer) + out->history;
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------ */

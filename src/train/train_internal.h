@@ -154,7 +154,8 @@ typedef struct nn__trainer {
   nn__saver *saver; /* rank 0 */
   struct {          /* of states, in this process */
     uint64_t count;
-    double pause_seconds;    /* in which nothing was computed */
+    double wait_seconds;     /* in which nothing was computed: for the save before */
+    double pause_seconds;    /* and for the copy of the state */
     double seconds, longest; /* beside the training */
   } saving;
   uint64_t saved_step, history_step; /* steps of the newest checkpoint and of history.h5 on disk; UINT64_MAX: none */

@@ -7,14 +7,20 @@ import sys
 from common import fashion_mnist, run, scratch
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-# Runs the program behind its first argument; writes the largest resident set, in bytes, to a file of its own in that folder:
-# lines of several ranks on one standard output may run into each other.
+# Runs the program behind its first argument; writes its largest resident set, in bytes, to a file of its own in that folder:
+# lines of several ranks on one standard output may run into each other. Read while it runs: afterwards the system tells the
+# largest of it and of what it started, and nnmpi has a process of its own look at files first.
 MEASURE = """
-import os, resource, subprocess, sys
-code = subprocess.call(sys.argv[2:])
+import os, re, subprocess, sys, time
+child, peak = subprocess.Popen(sys.argv[2:]), 0
+while child.poll() is None:
+    with open(f"/proc/{child.pid}/status") as file:
+        found = re.search(r"VmHWM:\\s+(\\d+) kB", file.read())
+    peak = int(found.group(1)) * 1024 if found else peak
+    time.sleep(0.01)
 with open(f"{sys.argv[1]}/peak-{os.getpid()}", "w") as file:
-    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024))
-sys.exit(code)
+    file.write(str(peak))
+sys.exit(child.returncode)
 """
 
 CASES = [

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""What checkpoints cost a training: the pause for one, and how much slower steps are while one is written.
+
+    scripts/bench/checkpoint.py [--units N] [--steps S] [--every K] [--threads T] [--build build]
+
+A dense network of two hidden layers of N units (7000: 200 MB of parameters) with Adam, on one rank, saved every K steps.
+The pause is compared with one copy of parameters and optimizer state, by one thread, into memory that was touched before. Steps
+beside a save are those that begin and end while it is written; the others are alone. With as many threads as cores, a save shares
+a core with them; the default leaves it one.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import h5py
+import numpy
+
+arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+arguments.add_argument("--units", type=int, default=7000)
+arguments.add_argument("--steps", type=int, default=120)
+arguments.add_argument("--every", type=int, default=40)
+arguments.add_argument("--batch", type=int, default=16)
+arguments.add_argument("--threads", type=int, default=max(1, len(os.sched_getaffinity(0)) - 1))
+arguments.add_argument("--build", default="build")
+arguments.add_argument("--folder", help="where the run is kept meanwhile; default: a temporary folder")
+options = arguments.parse_args()
+
+
+def seconds_of_a_copy(count):
+    source, target = numpy.ones(count, numpy.float32), numpy.zeros(count, numpy.float32)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        numpy.copyto(target, source)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def train(folder):
+    rows = options.steps * options.batch
+    random = numpy.random.default_rng(1)
+    config = {
+        "run": {"name": "saves", "folder": folder, "progress": "off"},
+        "data": {"inline": {"x": random.random((rows, 4)).round(3).tolist(), "y": [r % 4 for r in range(rows)]}},
+        "model": {"hidden": [options.units, options.units]},
+        "train": {"loss": "cross_entropy", "epochs": 1, "batch_size": options.batch, "optimizer": "adam"},
+        "checkpoint": {"every_epochs": 0, "every_steps": options.every, "best": False},
+        "history": {"every": 1},
+    }
+    path = os.path.join(folder, "saves.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    done = subprocess.run([f"{options.build}/nnmpi", path, "--quiet"], check=False,
+                          env={**os.environ, "OMP_NUM_THREADS": str(options.threads)})
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+    run = os.path.join(folder, "saves")
+    with open(os.path.join(run, "summary.json"), encoding="utf-8") as file:
+        summary = json.load(file)
+    with h5py.File(os.path.join(run, "history.h5")) as file:
+        steps = sum(file["steps"][name][()] for name in ("seconds_compute", "seconds_reduce", "seconds_load"))
+    with h5py.File(summary["checkpoint"]) as file:
+        parameters = sum(tensor.size for tensor in file["parameters"].values())
+    return parameters, steps, summary["saves"]
+
+
+def sort_steps(steps, seconds):
+    """Times of steps beside a save and alone; the first ten warm up."""
+    beside, alone = [], []
+    for first in range(0, len(steps), options.every):
+        left = seconds if first > 0 else 0
+        for number, step in enumerate(steps[first:first + options.every], first):
+            if number >= 10 and left <= 0:
+                alone.append(step)
+            elif left >= step:
+                beside.append(step)
+            left -= step
+    return beside, alone
+
+
+with tempfile.TemporaryDirectory(prefix="nnmpi-bench-", dir=options.folder) as scratch:
+    parameters, steps, saves = train(scratch)
+copy = seconds_of_a_copy(3 * parameters)
+pause, each = saves["pause_seconds"] / saves["count"], saves["seconds"] / saves["count"]
+beside, alone = sort_steps(steps, each)
+print(f"{parameters:,} parameters ({4e-6 * parameters:.0f} MB), Adam, {options.threads} threads, {saves['count']} saves of {each:.1f} s")
+print(f"pause for a save: {pause:.3f} s; a copy of the state: {copy:.3f} s; ratio {pause / copy:.2f}")
+if beside and alone:
+    slower = statistics.median(beside) / statistics.median(alone) - 1
+    print(f"steps beside a save: {len(beside)}, median {statistics.median(beside):.3f} s; alone: {len(alone)}, median "
+          f"{statistics.median(alone):.3f} s; {100 * slower:+.1f} %")
