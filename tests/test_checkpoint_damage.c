@@ -169,7 +169,7 @@ static void incomplete_checkpoints_say_what_is_missing(void **state) {
     assert_fails(nn_checkpoint_open(s->path, &c), NN_ERR_CHECKPOINT, "part.h5", expected[have]);
   }
   assert_fails(nn_checkpoint_open(at(s, "nothing.h5"), &c), NN_ERR_CHECKPOINT, "nothing.h5", "no such file");
-  assert_fails(nn_checkpoint_open(s->folder, &c), NN_ERR_CHECKPOINT, "not a file");
+  assert_fails(nn_checkpoint_open(s->folder, &c), NN_ERR_CHECKPOINT, "is a folder");
   assert_null(c);
   assert_int_equal(nn__h5_open_count(), 0);
 }
