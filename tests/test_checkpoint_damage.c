@@ -191,24 +191,6 @@ static void pruning_keeps_the_highest_steps_and_all_else(void **state) {
   run_end(&r);
 }
 
-static void left_overs_of_killed_processes_are_swept(void **state) {
-  scene *s = *state;
-  small_run r;
-  nn_text report = {0};
-  small_begin(&r);
-  fresh_folder(s);
-  save_step(s, &r, 5);
-  write_whole(at(s, "run/checkpoints/step-000000006.h5.4711.tmp"), "half", 4);
-  write_whole(at(s, "run/checkpoints/best.h5.4711.tmp"), "half", 4);
-  write_whole(at(s, "run/checkpoints/mine.tmp"), "mine", 4);
-  assert_true(newest(s, &report) == 5);
-  assert_int_equal(report.length, 0);
-  assert_int_not_equal(access(at(s, "run/checkpoints/step-000000006.h5.4711.tmp"), F_OK), 0);
-  assert_int_not_equal(access(at(s, "run/checkpoints/best.h5.4711.tmp"), F_OK), 0);
-  assert_int_equal(access(at(s, "run/checkpoints/mine.tmp"), F_OK), 0);
-  run_end(&r);
-}
-
 static void a_folder_that_cannot_be_listed_is_an_error(void **state) {
   scene *s = *state;
   nn_text report = {0};
@@ -228,7 +210,6 @@ int main(void) {
       cmocka_unit_test(what_is_whole_but_not_for_us_is_not_put_aside),
       cmocka_unit_test(incomplete_checkpoints_say_what_is_missing),
       cmocka_unit_test(pruning_keeps_the_highest_steps_and_all_else),
-      cmocka_unit_test(left_overs_of_killed_processes_are_swept),
       cmocka_unit_test(a_folder_that_cannot_be_listed_is_an_error),
   };
   return cmocka_run_group_tests(tests, scene_setup, scene_teardown);

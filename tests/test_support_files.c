@@ -66,6 +66,19 @@ static void a_failed_replacement_leaves_the_old_file_and_no_temporary(void **sta
   assert_int_equal(entries(folder), 2); /* "a" of the test before, and "taken" */
 }
 
+static void temporaries_of_killed_processes_are_swept_and_nothing_else(void **state) {
+  (void)state;
+  static const char *const names[] = {"swept/best.h5.4711.tmp", "swept/.x.1.tmp", "swept/mine.tmp", "swept/4711.tmp",
+                                      "swept/a.h5.4711",        "swept/a.b7.tmp", "swept/a..tmp"};
+  enum { NAMES = sizeof names / sizeof *names, SWEPT = 2 };
+  const nn_bytes part = {"half", 4};
+  nn_file_sweep(in_folder("swept")); /* a folder that does not exist has none */
+  assert_int_equal(nn_directory_create(in_folder("swept")), NN_OK);
+  for (int i = 0; i < NAMES; i++) assert_int_equal(nn_file_replace(in_folder(names[i]), &part, 1), NN_OK);
+  nn_file_sweep(in_folder("swept"));
+  for (int i = 0; i < NAMES; i++) assert_int_equal(access(in_folder(names[i]), F_OK) == 0, i >= SWEPT);
+}
+
 static void a_device_is_not_read(void **state) {
   (void)state;
   struct stat about;
@@ -144,6 +157,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_file_is_replaced_whole),
       cmocka_unit_test(a_failed_replacement_leaves_the_old_file_and_no_temporary),
+      cmocka_unit_test(temporaries_of_killed_processes_are_swept_and_nothing_else),
       cmocka_unit_test(a_device_is_not_read),
       cmocka_unit_test(files_that_cannot_be_read_say_why),
       cmocka_unit_test(folders_are_made_with_their_parents),

@@ -100,7 +100,7 @@ nn_status nn_inspect_two(const char *first, const char *second, bool *same, nn_t
 nn_status nn_checkpoint_path(const char *run_folder, uint64_t step, char **out);
 /** The valid checkpoint with the highest step, or *out NULL if there is none. Damaged ones on the way are renamed to
  * *.damaged and named in `report`. One that is whole but not for this nnmpi (a newer format) fails, and so does one
- * that the system will not let us read. Temporary files of killed processes are removed. */
+ * that the system will not let us read. */
 nn_status nn_checkpoint_newest(const char *run_folder, nn_text *report, nn_checkpoint **out);
 /** Remove all but the `keep` with the highest steps; best.h5 is never touched. */
 nn_status nn_checkpoint_prune(const char *run_folder, size_t keep);

@@ -178,6 +178,9 @@ typedef struct nn_bytes {
  *  the directory fsync'ed; every step checked, the temporary removed on failure. */
 nn_status nn_file_replace(const char *path, const nn_bytes *parts, size_t part_count);
 
+/** Remove the temporaries that killed processes left in this folder. No other process may be writing there. */
+void nn_file_sweep(const char *folder);
+
 /** A whole regular file of at most `limit` bytes; `*out` has a zero behind it, for nn_free(). */
 nn_status nn_file_read(const char *path, size_t limit, char **out, size_t *count);
 

@@ -48,15 +48,8 @@ static nn_status listing_add(listing *l, uint64_t step) {
   return NN_OK;
 }
 
-/* "step-000000100.h5.4711.tmp": what a killed process was writing. */
-static bool is_left_over(const char *name) {
-  const char *end = strrchr(name, '.');
-  return end != NULL && strcmp(end, ".tmp") == 0 &&
-         (strncmp(name, "step-", 5) == 0 || strncmp(name, "best.h5.", 8) == 0);
-}
-
-/* A folder that does not exist has none. With `sweep`, removes what killed processes left. */
-static nn_status list(const char *run_folder, bool sweep, listing *l) {
+/* A folder that does not exist has none. */
+static nn_status list(const char *run_folder, listing *l) {
   char *folder = NULL;
   DIR *directory = NULL;
   nn_status status = nn_string_format(&folder, "%s/checkpoints", run_folder);
@@ -75,7 +68,6 @@ static nn_status list(const char *run_folder, bool sweep, listing *l) {
       break;
     }
     if (parse_name(entry->d_name, &step)) NN_TRY_DONE(listing_add(l, step));
-    if (sweep && is_left_over(entry->d_name)) (void)unlinkat(dirfd(directory), entry->d_name, 0);
   }
   if (l->count > 1) qsort(l->steps, l->count, sizeof *l->steps, higher_first);
 done:
@@ -113,7 +105,7 @@ static nn_status try_open(const char *path, nn_text *report, nn_checkpoint **out
 nn_status nn_checkpoint_newest(const char *run_folder, nn_text *report, nn_checkpoint **out) {
   listing l = {0};
   nn_checkpoint *found = NULL;
-  nn_status status = list(run_folder, true, &l);
+  nn_status status = list(run_folder, &l);
   for (size_t i = 0; i < l.count && found == NULL && status == NN_OK; i++) {
     char *path = NULL;
     status = nn_checkpoint_path(run_folder, l.steps[i], &path);
@@ -128,7 +120,7 @@ nn_status nn_checkpoint_newest(const char *run_folder, nn_text *report, nn_check
 nn_status nn_checkpoint_prune(const char *run_folder, size_t keep) {
   listing l = {0};
   NN_ASSERT(keep >= 1);
-  nn_status status = list(run_folder, false, &l);
+  nn_status status = list(run_folder, &l);
   for (size_t i = keep; i < l.count && status == NN_OK; i++) {
     char *path = NULL;
     status = nn_checkpoint_path(run_folder, l.steps[i], &path);

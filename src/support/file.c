@@ -1,6 +1,7 @@
 /* Files put in place whole, and read whole; the clock. */
 #include "nnmpi/support.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -81,6 +82,23 @@ nn_status nn_file_replace(const char *path, const nn_bytes *parts, size_t part_c
   if (status != NN_OK) (void)unlink(temporary);
   nn_free(temporary);
   return status == NN_OK ? sync_directory_of(path) : status;
+}
+
+/* "<name>.<process>.tmp", as nn_file_replace() makes it. */
+static bool is_temporary(const char *name) {
+  const char *end = strrchr(name, '.');
+  if (end == NULL || end == name || strcmp(end, ".tmp") != 0) return false;
+  const char *number = end;
+  while (number > name && number[-1] >= '0' && number[-1] <= '9') number--;
+  return number < end && number > name + 1 && number[-1] == '.';
+}
+
+void nn_file_sweep(const char *folder) {
+  DIR *directory = opendir(folder);
+  if (directory == NULL) return;
+  for (const struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory))
+    if (is_temporary(entry->d_name)) (void)unlinkat(dirfd(directory), entry->d_name, 0);
+  closedir(directory);
 }
 
 /* An open file that is regular and of at most `limit` bytes. */

@@ -45,6 +45,8 @@ nn_status nn__run_open(nn__trainer *t) {
     return NN_FAIL(NN_ERR_IO, "%s: the run folder cannot be written: %s; give another with --set run.folder=PATH",
                    folder, strerror(errno));
   NN_TRY(nn__run_lock(t));
+  nn_file_sweep(folder);
+  nn_file_sweep(t->result->run_folder);
   snprintf(folder, sizeof folder, "%s/log.txt", t->result->run_folder);
   return nn_log_to_file(t->log, folder);
 }
