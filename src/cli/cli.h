@@ -108,7 +108,7 @@ nn_status nn__version_text(nn_text *out);
 
 /* ---- output ----------------------------------------------------------------------------------- */
 
-/** Descriptors 0 to 2 exist, and a reader that goes away is an error of write() instead of a signal. */
+/** Descriptors 0 to 2 exist; a reader that goes away, a file too large are errors of write() instead of signals. */
 void nn__output_prepare(void);
 /** Text to standard output, flushed. NN_ERR_IO where it cannot be written; a reader that went away is no error. */
 nn_status nn__output_write(const char *text);

@@ -14,6 +14,7 @@ void nn__output_prepare(void) {
   for (int file = 0; file <= 2; file++)
     if (fcntl(file, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDONLY) < 0) return;
   (void)signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGXFSZ, SIG_IGN); /* likewise a file beyond `ulimit -f` */
 }
 
 nn_status nn__output_write(const char *text) {

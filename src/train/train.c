@@ -214,6 +214,20 @@ static void close_run(nn__trainer *t, nn_status status) {
   nn_error_set_rank(error.rank, error.host);
 }
 
+/* What a run that went well, or was stopped, comes to where its last files could not be written. Collective. */
+static nn_status judge_saves(nn__trainer *t, nn_status status) {
+  if (status != NN_OK && status != NN_STOPPED) return status;
+  nn_status saved = NN_OK;
+  if (t->step_failed && !nn_all_finite(t->param_count, t->params))
+    saved = NN_FAIL(NN_ERR_DIVERGED, "training diverged in its last step: the parameters are not finite; try a smaller "
+                                     "learning rate, train.clip_norm, or a warm-up");
+  else if (t->step_failed || (t->best_failed && status == NN_OK))
+    saved = NN_FAIL(NN_ERR_IO, "the run is %s, but its %s checkpoint could not be written (see the warnings above)",
+                    status == NN_OK ? "complete" : "stopped", t->step_failed ? "last" : "best");
+  saved = nn_comm_agree(t->comm, saved);
+  return saved == NN_OK ? status : saved;
+}
+
 nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry, const nn_train_options *options,
                    nn_log *log, nn_train_result *result) {
   nn__trainer t = {
@@ -233,17 +247,7 @@ nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry
   if (status == NN_OK) status = evaluate(&t, NN_SET_TEST, &result->test);
   if (status == NN_OK) status = nn__profile_end(&t);
   close_run(&t, status);
-  if (status == NN_OK) {
-    if (t.step_failed && !nn_all_finite(t.param_count, t.params))
-      status =
-          NN_FAIL(NN_ERR_DIVERGED, "training diverged in its last step: the parameters are not finite; try a smaller "
-                                   "learning rate, train.clip_norm, or a warm-up");
-    else if (t.step_failed || t.best_failed)
-      status =
-          NN_FAIL(NN_ERR_IO, "the run is complete, but its %s checkpoint could not be written (see the warnings above)",
-                  t.step_failed ? "last" : "best");
-    status = nn_comm_agree(comm, status);
-  }
+  status = judge_saves(&t, status);
   if (root(&t)) nn__run_summary(&t, status == NN_OK ? "finished" : status == NN_STOPPED ? "stopped" : "failed", status);
 done:
   nn__trainer_close(&t);
