@@ -114,6 +114,7 @@ printf '127.0.0.1 localhost %s\n::1 localhost\n' "$(hostname)" >"$root/etc/hosts
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # packages start no services here
 chmod +x "$root/usr/sbin/policy-rc.d"
 
+mount --bind "$root" "$root" # what makes namespaces inside expects / to be a mount
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
