@@ -169,7 +169,7 @@ static void find_plotter(nn_text *out) {
   free(script);
 }
 
-static void print_result(nn_log *log, const nn_train_result *result) {
+static void print_result(nn_log *log, const nn_train_result *result, bool keeps_best) {
   nn_text line = {0};
   if (result->was_finished)
     nn_log_info(log,
@@ -185,7 +185,11 @@ static void print_result(nn_log *log, const nn_train_result *result) {
     if (nn_text_status(&line) == NN_OK) nn_log_info(log, "test:        %s", line.at);
     nn_text_clear(&line);
   }
-  if (result->best_epoch > 0) nn_log_info(log, "best epoch:  %llu", (unsigned long long)result->best_epoch);
+  if (result->best_epoch > 0 && keeps_best)
+    nn_log_info(log, "best epoch:  %llu (%s/checkpoints/best.h5)", (unsigned long long)result->best_epoch,
+                result->run_folder);
+  else if (result->best_epoch > 0)
+    nn_log_info(log, "best epoch:  %llu", (unsigned long long)result->best_epoch);
   if (result->checkpoint[0] != '\0') nn_log_info(log, "checkpoint:  %s", result->checkpoint);
   if (result->history[0] != '\0') {
     nn_log_info(log, "history:     %s", result->history);
@@ -218,7 +222,7 @@ static nn_status train(nn__call *call, nn_config *config, const nn_registry *reg
                                     .observer = nn__progress_observer(&progress)};
   const nn_status status = nn_train(call->comm, config, registry, &options, call->log, &result);
   nn__progress_end(&progress);
-  if (status == NN_OK && rank == 0) print_result(call->log, &result);
+  if (status == NN_OK && rank == 0) print_result(call->log, &result, config->checkpoint.best);
   if (rank == 0 && result.steps > 0 && can_continue(status)) describe_again(call, &call->continue_with);
   return status;
 }

@@ -201,8 +201,8 @@ static nn_status choose_threads(nn__trainer *t) {
                 t->threads, allowed, NN_PLURAL(allowed), t->threads);
   else if (t->threads * sharing > allowed)
     nn_log_warn(t->log,
-                "cores are oversubscribed: %d ranks × %d threads on %d core%s of %s; fewer ranks will be faster",
-                node_size, t->threads, allowed, NN_PLURAL(allowed), nn_comm_host(t->comm));
+                "cores are oversubscribed: %d ranks × %d thread%s on %d core%s of %s; fewer ranks will be faster",
+                node_size, t->threads, NN_PLURAL(t->threads), allowed, NN_PLURAL(allowed), nn_comm_host(t->comm));
 done:
   nn_text_clear(&cores);
   return status;

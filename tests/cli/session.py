@@ -75,7 +75,7 @@ class Session(program.TestCase):
                 self.assertEqual(epochs, list("123456"), result)
                 self.assertRegex(result.out, r"finished after 6 epochs, 24 steps")
                 self.assertRegex(result.out, r"test: +loss \d\.\d{4}  acc \d\.\d{4}")
-                self.assertRegex(result.out, r"best epoch: +[1-6]")
+                self.assertRegex(result.out, r"best epoch:  [1-6] \(runs/flowers/checkpoints/best\.h5\)\r?\n")
                 for name in ("checkpoint", "history"):
                     path = re.search(rf"^{name}: +(\S+)$", result.out.replace("\r", ""), re.MULTILINE)
                     self.assertTrue(path and (self.folder / path[1]).is_file(), result)

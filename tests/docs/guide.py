@@ -13,8 +13,8 @@ In the guide
   ```yaml … with a first line "# NAME" is a file that the reader is to make, before the commands that follow
 
 The folder looks like a clone after its build: build/nnmpi, configs/ and scripts/. In PATH, `nnmpi` is the program,
-`nnmpi-plot…` its scripts, `mpirun` the launcher with the options that tests need, `python3` the Python that the tests use, or with --torch one that
-has PyTorch, too: $NNMPI_TORCH_PYTHON, or the first that is found; where there is none, the guide is skipped.
+`nnmpi-plot…` its scripts, `mpirun` the launcher with the options that tests need, `python3` the Python that the tests use, or
+with --torch one that has PyTorch, too: $NNMPI_TORCH_PYTHON, or the first that is found; where there is none, the guide is skipped.
 --section: only what stands under that title. --pictures: with small pictures in train-images.gz and train-labels.gz.
 """
 
