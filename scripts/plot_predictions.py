@@ -170,7 +170,7 @@ def draw_confusion(options, answers):
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     if count <= NUMBERED_MAX:
         write_numbers(axes, pairs, share)
-    size = 10 if count <= 20 else max(4, 200 / count)
+    size = min(10, max(4, 320 / count))
     long = max(len(name) for name in answers.names) > 4
     axes.set_xticks(range(count), answers.names, rotation=45 if long else 0, ha="right" if long else "center",
                     rotation_mode="anchor" if long else None, fontsize=size)

@@ -5,7 +5,7 @@
     nnmpi-plot-regions runs/a/checkpoints/best.h5 --range -4 4 -o regions.png
 
 Left: the class that the network answers at every point; right: where the units of its first hidden layer change sign,
-and how many of them are silent (0 or less). In a clone nnmpi-plot-regions is scripts/plot_regions.py.
+and how many of them are at 0 or less: silent, with ReLU. In a clone nnmpi-plot-regions is scripts/plot_regions.py.
 Exit codes: 2 the command line or a missing package, 4 a network or data that cannot be drawn, 6 an output that cannot be
 written.
 """
@@ -106,6 +106,11 @@ def first_layer(options, answers):
 # ---- drawing -----------------------------------------------------------------------------------------
 
 
+def legend_below(panel, columns):
+    """Where it hides nothing."""
+    panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncol=columns)
+
+
 def draw_classes(panel, axes, classes, samples, names):
     import numpy
     from matplotlib import colors
@@ -117,9 +122,9 @@ def draw_classes(panel, axes, classes, samples, names):
     for k in range(count):
         shown = samples.x[samples.y == k] if len(samples.x) else numpy.zeros((0, 2))
         panel.scatter(shown[:, 0], shown[:, 1], s=70 if len(samples.x) < 50 else 25, color=palette[k], edgecolor="white",
-                      linewidth=0.8, label=names[k], zorder=3)
+                      linewidth=0.8, label=f"class {names[k]}", zorder=3)
     panel.set_title("Class of every point" + (", training samples" if len(samples.x) else ""))
-    panel.legend(title="class", frameon=True)
+    legend_below(panel, columns=3)
 
 
 def draw_units(figure, panel, axes, planes):
@@ -130,7 +135,7 @@ def draw_units(figure, panel, axes, planes):
     greys = colors.LinearSegmentedColormap.from_list("greys", ["#ffffff", "#777777"])
     shades = panel.pcolormesh(*axes, silent, cmap=greys, norm=colors.BoundaryNorm(levels, greys.N), shading="nearest",
                               rasterized=True)
-    bar = figure.colorbar(shades, ax=panel, label="silent hidden units")
+    bar = figure.colorbar(shades, ax=panel, label="hidden units at 0 or less")
     ticks = numpy.arange(silent.min(), silent.max() + 1)
     bar.set_ticks(ticks[::-(-len(ticks) // 10)])
     bar.minorticks_off()
@@ -141,7 +146,7 @@ def draw_units(figure, panel, axes, planes):
         panel.plot([], [], color=look["colors"][0], linestyle=look["linestyles"][0], label=f"unit {k}")
     panel.set_title(f"Where hidden units change sign ({len(crossing)} of {len(planes)} do here)")
     if 0 < len(crossing) <= UNITS_NAMED:
-        panel.legend(frameon=True)
+        legend_below(panel, columns=4)
 
 
 def draw(options):
@@ -155,7 +160,7 @@ def draw(options):
     names = plotting.class_names({"class_names": samples.names or answers.get("class_names", [])}, count)
     planes = first_layer(options, answers)
     pyplot = plotting.new_pyplot()
-    figure, panels = pyplot.subplots(1, 1 if planes is None else 2, squeeze=False, figsize=(5.4 if planes is None else 11.5, 5))
+    figure, panels = pyplot.subplots(1, 1 if planes is None else 2, squeeze=False, figsize=(5.4 if planes is None else 11.5, 5.5))
     draw_classes(panels[0, 0], axes, classes, samples, names)
     if planes is not None:
         draw_units(figure, panels[0, 1], axes, planes)
