@@ -19,8 +19,8 @@ static nn_status print_first(nn_comm *comm, nn_text *text) {
 static nn_status rehearse_files(const nn__call *call) {
   nn_status status = NN_OK;
   if (nn_comm_rank(call->comm) == 0) {
-    status = nn__rehearse(call->arguments->operands[0], NN_ERR_CHECKPOINT);
-    if (status == NN_OK) status = nn__rehearse(call->arguments->operands[1], NN_ERR_DATA);
+    status = nn__rehearse(call->arguments->operands[0], true, NN_ERR_CHECKPOINT);
+    if (status == NN_OK) status = nn__rehearse(call->arguments->operands[1], false, NN_ERR_DATA);
   }
   return nn_comm_agree(call->comm, status);
 }

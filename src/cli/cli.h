@@ -125,9 +125,10 @@ void nn__error_text(nn_text *text, const nn_error *error);
 
 /* ---- strangers' files ---------------------------------------------------------------------------- */
 
-/** `code` where reading this HDF5 file crashes a process: another than this one, which tries first. NULL and files that
- *  are not there are for others to report. */
-nn_status nn__rehearse(const char *path, nn_status code);
+/** `code` where reading this HDF5 file crashes a process: another than this one, which tries first. With `all` it reads
+ *  whatever inspecting and loading a network does; else the ends of each dataset, which takes 20 ms however long they
+ * are. NULL and files that are not there are for others to report. */
+nn_status nn__rehearse(const char *path, bool all, nn_status code);
 /** Is this process the other one? Then it has done its work, and ends with this code. */
 bool nn__rehearsal_wanted(int argc, char *const *argv, int *exit_code);
 

@@ -66,7 +66,7 @@ nn_status nn__inspect_run(nn__call *call) {
   const char *first = arguments->operands[0], *second = arguments->operands[1];
   nn_text text = {0};
   bool same = true;
-  for (size_t i = 0; i < arguments->operand_count; i++) NN_TRY(nn__rehearse(arguments->operands[i], NN_ERR_DATA));
+  for (size_t i = 0; i < arguments->operand_count; i++) NN_TRY(nn__rehearse(arguments->operands[i], true, NN_ERR_DATA));
   if (arguments->operand_count < 2) return print_if_ok(nn_inspect(first, &text), &text);
   NN_TRY(print_if_ok(nn_inspect_two(first, second, &same, &text), &text));
   return same ? NN_OK : NN_FAIL(NN_DIFFERENT, "%s and %s differ", first, second);

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char word[] = "--rehearse";
+static const char word[] = "--rehearse", word_all[] = "--rehearse-all";
 enum { SECONDS_MAX = 600, INSPECTED_MAX = 1 << 26 };
 
 /* ---- the other process ---------------------------------------------------------------------------------- */
@@ -35,7 +35,7 @@ static nn_status read_ends(void *context, const char *name, const nn_h5_info *in
 }
 
 /* What is wrong with the file in other ways is found again, and said, by the one who asked. */
-static int read_all(const char *path) {
+static int read_file(const char *path, bool all) {
   nn_h5_file *file = NULL;
   nn_trained *trained = NULL;
   nn_text text = {0};
@@ -46,24 +46,25 @@ static int read_all(const char *path) {
     (void)nn_h5_each(file, "/", read_ends, file);
     nn_h5_close(&file);
   }
-  if (nn_trained_load(path, &trained) == NN_OK) nn_trained_destroy(&trained);
-  if (stat(path, &about) == 0 && about.st_size <= INSPECTED_MAX) (void)nn_inspect(path, &text);
+  if (all && nn_trained_load(path, &trained) == NN_OK) nn_trained_destroy(&trained);
+  if (all && stat(path, &about) == 0 && about.st_size <= INSPECTED_MAX) (void)nn_inspect(path, &text);
   nn_text_clear(&text);
   return 0;
 }
 
 bool nn__rehearsal_wanted(int argc, char *const *argv, int *exit_code) {
-  if (argc != 3 || strcmp(argv[1], word) != 0) return false;
-  *exit_code = read_all(argv[2]);
+  if (argc != 3 || (strcmp(argv[1], word) != 0 && strcmp(argv[1], word_all) != 0)) return false;
+  *exit_code = read_file(argv[2], strcmp(argv[1], word_all) == 0);
   return true;
 }
 
 /* ---- this process ------------------------------------------------------------------------------------------ */
 
 /* Its wait status; false where there is no such process, and nothing is known. */
-static bool run_reader(const char *path, int *how) {
+static bool run_reader(const char *path, bool all, int *how) {
   static const char program[] = "/proc/self/exe";
-  char *const arguments[] = {(char *)(uintptr_t) "nnmpi", (char *)(uintptr_t)word, (char *)(uintptr_t)path, NULL};
+  char *const arguments[] = {(char *)(uintptr_t) "nnmpi", (char *)(uintptr_t)(all ? word_all : word),
+                             (char *)(uintptr_t)path, NULL};
   posix_spawn_file_actions_t files;
   pid_t reader = -1;
   if (posix_spawn_file_actions_init(&files) != 0) return false;
@@ -79,9 +80,9 @@ static bool run_reader(const char *path, int *how) {
   return true;
 }
 
-nn_status nn__rehearse(const char *path, nn_status code) {
+nn_status nn__rehearse(const char *path, bool all, nn_status code) {
   int how = 0;
-  if (path == NULL || access(path, R_OK) != 0 || !run_reader(path, &how)) return NN_OK;
+  if (path == NULL || access(path, R_OK) != 0 || !run_reader(path, all, &how)) return NN_OK;
   if (WIFSIGNALED(how) && WTERMSIG(how) == SIGALRM)
     return NN_FAIL(code, "%s: cannot be read within %d minutes: it is damaged, or its file system does not answer",
                    path, SECONDS_MAX / 60);

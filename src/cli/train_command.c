@@ -78,8 +78,8 @@ static nn_status load_config(nn__call *call, const nn_registry *registry, nn_con
 static nn_status rehearse_files(nn_comm *comm, const nn_config *config) {
   nn_status status = NN_OK;
   if (nn_comm_rank(comm) == 0) {
-    status = nn__rehearse(config->data.file, NN_ERR_DATA);
-    if (status == NN_OK) status = nn__rehearse(config->model.init_from, NN_ERR_CHECKPOINT);
+    status = nn__rehearse(config->data.file, false, NN_ERR_DATA);
+    if (status == NN_OK) status = nn__rehearse(config->model.init_from, true, NN_ERR_CHECKPOINT);
   }
   return nn_comm_agree(comm, status);
 }
