@@ -17,22 +17,27 @@ static float value_of(int v, size_t i) {
                  exp2((double)(nn_random_bits(7, NN_RANDOM_SPLIT, (uint64_t)v, i) % 12)));
 }
 
-static void fill_and_sum(nn_comm *comm, int virtual_ranks, size_t count, bool plain, float **sum, nn_tree **tree) {
+/* Every virtual rank of this rank, with the additions that are due. */
+static void fill(nn_comm *comm, nn_tree *tree, int virtual_ranks, size_t count, int step) {
   int first = 0, leaves = 0;
-  assert_int_equal(nn_tree_create(comm, virtual_ranks, plain, count, tree), NN_OK);
   nn_tree_range(virtual_ranks, nn_comm_size(comm), nn_comm_rank(comm), &first, &leaves);
   for (int v = first; v < first + leaves; v++) {
     int due = 0;
-    const int place = nn_tree_place(*tree, v, &due);
-    assert_true(place < nn_tree_slots(*tree) && due <= place);
-    float *slot = nn_tree_slot(*tree, place);
-    for (size_t i = 0; i < count; i++) slot[i] = value_of(v, i);
+    const int place = nn_tree_place(tree, v, &due);
+    assert_true(place < nn_tree_slots(tree) && due <= place);
+    float *slot = nn_tree_slot(tree, place);
+    for (size_t i = 0; i < count; i++) slot[i] = value_of(v + 100 * step, i);
     for (int d = 0; d < due; d++) {
-      const float *from = nn_tree_slot(*tree, place - d);
-      float *to = nn_tree_slot(*tree, place - d - 1);
+      const float *from = nn_tree_slot(tree, place - d);
+      float *to = nn_tree_slot(tree, place - d - 1);
       for (size_t i = 0; i < count; i++) to[i] += from[i];
     }
   }
+}
+
+static void fill_and_sum(nn_comm *comm, int virtual_ranks, size_t count, nn_tree_way way, float **sum, nn_tree **tree) {
+  assert_int_equal(nn_tree_create(comm, virtual_ranks, way, count, tree), NN_OK);
+  fill(comm, *tree, virtual_ranks, count, 0);
   assert_int_equal(nn_tree_sum(*tree, sum), NN_OK);
 }
 
@@ -42,7 +47,7 @@ static void the_sum_is_the_trees_for_any_number_of_virtual_ranks(void **state) {
     for (size_t count = 1; count <= 150; count += 37) {
       nn_tree *tree = NULL;
       float *sum = NULL, leaf[32];
-      fill_and_sum(comm, v, count, false, &sum, &tree);
+      fill_and_sum(comm, v, count, NN_TREE_MESSAGES, &sum, &tree);
       for (size_t i = 0; i < count; i++) {
         for (int j = 0; j < v; j++) leaf[j] = value_of(j, i);
         const float expected = reference(leaf, 0, v);
@@ -53,12 +58,40 @@ static void the_sum_is_the_trees_for_any_number_of_virtual_ranks(void **state) {
   }
 }
 
+static void the_sum_is_the_trees_in_shared_memory_too(void **state) {
+  nn_comm *comm = *state;
+  for (int v = nn_comm_size(comm); v <= 21; v++) {
+    enum { COUNT = 150, PART = 48 };
+    nn_tree *tree = NULL;
+    float leaf[32], scratch[6 * PART];
+    assert_true(nn_tree_stack(v) <= 6);
+    assert_int_equal(nn_tree_create(comm, v, NN_TREE_AUTO, COUNT, &tree), NN_OK);
+    assert_int_equal(nn_tree_shared(tree), nn_comm_size(comm) > 1 && nn_comm_node_size(comm) == nn_comm_size(comm));
+    for (int step = 0; step < 3 && nn_tree_shared(tree);
+         step++) { /* the last step's slots are read before they change */
+      fill(comm, tree, v, COUNT, step);
+      nn_tree_meet(tree);
+      for (size_t first = 0; first < COUNT; first += PART) {
+        const size_t count = COUNT - first < PART ? COUNT - first : PART;
+        const float *sum = nn_tree_part(tree, first, count, scratch);
+        for (size_t i = 0; i < count; i++) {
+          for (int j = 0; j < v; j++) leaf[j] = value_of(j + 100 * step, first + i);
+          const float expected = reference(leaf, 0, v);
+          assert_memory_equal(&sum[i], &expected, sizeof expected);
+        }
+      }
+      nn_tree_meet(tree);
+    }
+    nn_tree_destroy(&tree);
+  }
+}
+
 static void the_plain_sum_is_close(void **state) {
   nn_comm *comm = *state;
   enum { V = 11, COUNT = 100 };
   nn_tree *tree = NULL;
   float *sum = NULL;
-  fill_and_sum(comm, V, COUNT, true, &sum, &tree);
+  fill_and_sum(comm, V, COUNT, NN_TREE_PLAIN, &sum, &tree);
   for (size_t i = 0; i < COUNT; i++) {
     double expected = 0, size = 0;
     for (int v = 0; v < V; v++) {
@@ -98,6 +131,7 @@ static void memory_stays_at_a_few_gradients(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_sum_is_the_trees_for_any_number_of_virtual_ranks),
+      cmocka_unit_test(the_sum_is_the_trees_in_shared_memory_too),
       cmocka_unit_test(the_plain_sum_is_close),
       cmocka_unit_test(ranges_cover_all_virtual_ranks_once),
       cmocka_unit_test(memory_stays_at_a_few_gradients),

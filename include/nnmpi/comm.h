@@ -61,6 +61,10 @@ typedef struct nn_window nn_window;
 
 /** One zeroed block of `bytes` per node, the same memory for each of its ranks. Collective; agrees. */
 nn_status nn_window_create(nn_comm *comm, size_t bytes, nn_window **out);
+/** The same with a block of `bytes` for each rank, first touched by that rank; nn_window_data() is its own. */
+nn_status nn_window_create_each(nn_comm *comm, size_t bytes, nn_window **out);
+/** The block of a rank of the node, of a window made by nn_window_create_each(). */
+nn_status nn_window_part(const nn_window *window, int node_rank, void **out);
 void nn_window_destroy(nn_window **window); /**< Collective. */
 void *nn_window_data(const nn_window *window);
 /** What ranks of the node wrote before is seen by all of them after. Collective over the node. */
@@ -74,10 +78,16 @@ nn_status nn_window_sync(nn_window *window);
  *  subtrees that lie inside its range, and nn_tree_sum() finishes across ranks. */
 typedef struct nn_tree nn_tree;
 
-/** `count`: floats of a gradient. With `plain`, additions across ranks are left to one MPI_Allreduce (any order).
- *  Collective: agrees on the allocation of its buffers. */
-nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, bool plain, size_t count, nn_tree **out);
-void nn_tree_destroy(nn_tree **tree);
+/** How ranks' sums come together. */
+typedef enum nn_tree_way {
+  NN_TREE_AUTO, /**< the fastest that gives the tree's bits: through shared memory where all ranks are on one node */
+  NN_TREE_MESSAGES, /**< slices by MPI, added in the order of the tree */
+  NN_TREE_PLAIN     /**< one MPI_Allreduce, in any order */
+} nn_tree_way;
+
+/** `count`: floats of a gradient. Collective: agrees on the allocation of its buffers. */
+nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, nn_tree_way way, size_t count, nn_tree **out);
+void nn_tree_destroy(nn_tree **tree); /**< Collective where it is shared. */
 /** Slots of the stack of a rank that has all virtual ranks. */
 size_t nn_tree_stack(int virtual_ranks);
 size_t nn_tree_bytes(int virtual_ranks, int size, int rank, size_t count); /**< what create allocates, or
@@ -97,5 +107,15 @@ float *nn_tree_slot(const nn_tree *tree, int place);
 /** Finish the sum across ranks. `*sum` is the tree's sum over all V, the same bits on every rank (any order of
  * additions across ranks where it is plain), and may be changed by the caller until the next step. Collective. */
 nn_status nn_tree_sum(nn_tree *tree, float **sum);
+
+/** True where every rank reads every slot. Then, instead of nn_tree_sum(): all ranks meet when their slots are
+ * complete, each sums the parts that it wants, and they meet again before a slot is written. */
+bool nn_tree_shared(const nn_tree *tree);
+/** Returns when every rank has come; what they wrote before is seen. Yields its core while it waits. Collective. */
+void nn_tree_meet(nn_tree *tree);
+/** Floats [first, first + count) of the tree's sum. `scratch` holds nn_tree_stack(V) × count floats, `count` a multiple
+ * of
+ *  16. Returns where the sum is: in the scratch, or for V = 1 in a slot. Local, by any thread. */
+const float *nn_tree_part(const nn_tree *tree, size_t first, size_t count, float *scratch);
 
 #endif

@@ -64,6 +64,10 @@ nn_status nn_optim_check(const nn_choice *optimizer);
  *  constant. */
 nn_status nn_optim_create(const nn_choice *optimizer, const nn_choice *schedule, size_t count, const nn_range *ranges,
                           size_t range_count, nn_optim **out);
+/** Memory for what several processes may share: the state, and what is known of gradients. nn_optim_move() takes zeroed
+ *  memory of so many bytes instead of its own, before the first step; the caller frees it after destroy(). */
+size_t nn_optim_shared_bytes(const nn_optim *optim);
+void nn_optim_move(nn_optim *optim, void *memory);
 void nn_optim_destroy(nn_optim **optim);
 size_t nn_optim_bytes(const nn_choice *optimizer, size_t count); /**< what create allocates */
 

@@ -14,29 +14,13 @@ enum {
   LINE = NN_ALIGNMENT / (int)sizeof(float)
 };
 
-struct nn_tree {
-  nn_comm *comm;
-  int virtual_ranks, first, leaves;
-  bool plain;           /* one MPI_Allreduce does what is to be done across ranks */
-  size_t count, stride; /* floats of a gradient; of a slot */
-  int slot_count;
-  float *slots;          /* [slot_count, stride]: a stack */
-  int *slot_of, *merges; /* [leaves]: where a leaf goes; how many additions are due when it is filled */
-  int *subtrees;         /* [size]: with how many subtrees a rank ends */
-  int *low, *high;       /* [subtree_total], in order of ranks: the leaves that a subtree spans */
-  int subtree_total;
-  float *received; /* [subtree_total, slice] */
-  int *integers;   /* [5, size]: counts and displacements for MPI */
-};
-
 void nn_tree_range(int virtual_ranks, int size, int rank, int *first, int *count) {
   const int64_t v = virtual_ranks;
   *first = (int)(v * rank / size);
   *count = (int)(v * (rank + 1) / size) - *first;
 }
 
-/* Where a node over [low, high) is cut: at the largest power of two below its width. */
-static int cut(int low, int high) {
+int nn__tree_cut(int low, int high) {
   int power = 1;
   while (2 * power < high - low) power *= 2;
   return low + power;
@@ -50,7 +34,7 @@ static int subtrees_inside(int low, int high, int first, int last, int found, in
     highs[found] = high;
     return found + 1;
   }
-  const int middle = cut(low, high);
+  const int middle = nn__tree_cut(low, high);
   found = subtrees_inside(low, middle, first, last, found, lows, highs);
   return subtrees_inside(middle, high, first, last, found, lows, highs);
 }
@@ -60,7 +44,7 @@ static int nodes_ending_at(int virtual_ranks, int first, int v) {
   int low = 0, high = virtual_ranks, nodes = 0;
   while (high - low > 1) {
     if (high == v + 1 && low >= first) nodes++;
-    const int middle = cut(low, high);
+    const int middle = nn__tree_cut(low, high);
     if (v < middle)
       high = middle;
     else
@@ -117,7 +101,7 @@ size_t nn_tree_bytes(int virtual_ranks, int size, int rank, size_t count) {
   return sizeof(float) * (slots * round_up(count) + received_floats(virtual_ranks, size, count));
 }
 
-static nn_status allocate(nn_tree *tree, int size) {
+static nn_status plan(nn_tree *tree, int size) {
   void *memory = NULL;
   const size_t leaves = (size_t)tree->leaves, total = (size_t)count_subtrees(tree->virtual_ranks, size);
   NN_TRY(nn_alloc(2 * leaves + 2 * total + 6 * (size_t)size, sizeof(int), "the tree's plan", &memory));
@@ -128,6 +112,18 @@ static nn_status allocate(nn_tree *tree, int size) {
   tree->subtrees = tree->high + total;
   tree->integers = tree->subtrees + size;
   tree->slot_count = plan_stack(tree->virtual_ranks, tree->first, tree->leaves, tree->slot_of, tree->merges);
+  for (int rank = 0; rank < size; rank++) {
+    int first = 0, count = 0;
+    nn_tree_range(tree->virtual_ranks, size, rank, &first, &count);
+    const int before = tree->subtree_total;
+    tree->subtree_total = subtrees_inside(0, tree->virtual_ranks, first, first + count, before, tree->low, tree->high);
+    tree->subtrees[rank] = tree->subtree_total - before;
+  }
+  return NN_OK;
+}
+
+static nn_status allocate(nn_tree *tree, int size) {
+  void *memory = NULL;
   NN_TRY(nn_alloc((size_t)tree->slot_count * tree->stride, sizeof(float), "the gradient arenas", &memory));
   tree->slots = memory;
   if (tree->plain) return NN_OK;
@@ -136,7 +132,7 @@ static nn_status allocate(nn_tree *tree, int size) {
   return NN_OK;
 }
 
-nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, bool plain, size_t count, nn_tree **out) {
+nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, nn_tree_way way, size_t count, nn_tree **out) {
   void *memory = NULL;
   const int size = nn_comm_size(comm);
   NN_ASSERT(virtual_ranks >= size);
@@ -146,32 +142,28 @@ nn_status nn_tree_create(nn_comm *comm, int virtual_ranks, bool plain, size_t co
     tree->comm = comm;
     tree->virtual_ranks = virtual_ranks;
     /* two ranks with a subtree each: a + b = b + a, whoever computes it */
-    tree->plain = plain || (size == 2 && count_subtrees(virtual_ranks, size) == 2);
+    tree->plain = way == NN_TREE_PLAIN || (size == 2 && count_subtrees(virtual_ranks, size) == 2);
     tree->count = count;
     tree->stride = round_up(count);
     nn_tree_range(virtual_ranks, size, nn_comm_rank(comm), &tree->first, &tree->leaves);
-    status = allocate(tree, size);
+    status = plan(tree, size);
   }
   status = nn_comm_agree(comm, status);
-  if (status != NN_OK) {
+  if (status == NN_OK && way == NN_TREE_AUTO) status = nn__tree_choose(tree);
+  if (status == NN_OK) status = tree->shared ? nn__tree_share(tree) : nn_comm_agree(comm, allocate(tree, size));
+  if (status != NN_OK)
     nn_tree_destroy(&tree);
-    return status;
-  }
-  for (int rank = 0; rank < size; rank++) {
-    int first = 0, leaves = 0;
-    nn_tree_range(virtual_ranks, size, rank, &first, &leaves);
-    const int before = tree->subtree_total;
-    tree->subtree_total = subtrees_inside(0, virtual_ranks, first, first + leaves, before, tree->low, tree->high);
-    tree->subtrees[rank] = tree->subtree_total - before;
-  }
-  *out = tree;
-  return NN_OK;
+  else
+    *out = tree;
+  return status;
 }
 
 void nn_tree_destroy(nn_tree **tree) {
   if (*tree == NULL) return;
   nn_free((*tree)->slot_of);
-  nn_free((*tree)->slots);
+  if (!(*tree)->shared) nn_free((*tree)->slots);
+  if ((*tree)->window != NULL) nn_window_destroy(&(*tree)->window);
+  nn_free((*tree)->subtree_at);
   nn_free((*tree)->received);
   nn_free(*tree);
   *tree = NULL;
@@ -201,7 +193,7 @@ static void add(size_t count, const float *restrict x, float *restrict y) {
  * node's first subtree. `*next` walks through the subtrees in order. */
 static float *sum_node(const nn_tree *tree, size_t count, size_t stride, int low, int high, int *next) {
   if (tree->low[*next] == low && tree->high[*next] == high) return tree->received + (size_t)(*next)++ * stride;
-  const int middle = cut(low, high);
+  const int middle = nn__tree_cut(low, high);
   float *left = sum_node(tree, count, stride, low, middle, next);
   const float *right = sum_node(tree, count, stride, middle, high, next);
   add(count, right, left);

@@ -6,8 +6,9 @@
 #include "kernels/matvec.h"
 
 enum {
-  STEPS = 384,   /* of the summed index in a block */
-  A_PANELS = 24, /* panels of rows in a block: with their STEPS they fill about half of a second-level cache */
+  FULL_ROWS = 14, /* of the largest tile of all instruction sets */
+  STEPS = 384,    /* of the summed index in a block */
+  A_PANELS = 24,  /* panels of rows in a block: with their STEPS they fill about half of a second-level cache */
   A_FLOATS = A_PANELS * (STEPS + 1) * 16,
   B_FLOATS = (STEPS + 1) * 32,
   DIRECT_FLOATS = 64 << 10,  /* rows of B spread over more than this miss the page tables' cache: pack them */
@@ -177,9 +178,9 @@ static bool many_floats(size_t steps, size_t ldb) {
 }
 
 size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t most) {
-  const size_t rows = A_PANELS * 14;
-  if (k == 0 || !many_floats(k, n) || most <= grain) return grain;
-  return at_most(rows, most) < grain ? grain : at_most(rows, most) / grain * grain;
+  if (k <= 1) return grain;
+  const size_t rows = at_most(most, (many_floats(k, n) ? A_PANELS : 1) * FULL_ROWS);
+  return rows < grain ? grain : rows / grain * grain;
 }
 
 void nn_gemm_block(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, float *c) {

@@ -15,6 +15,11 @@ struct nn_meeting {
 
 void nn_team_run(int threads, nn_team_function function, void *context) {
   NN_ASSERT(threads >= 1);
+  if (threads == 1) { /* OpenMP would ask the system even then */
+    const nn_team alone = {.id = 0, .size = 1};
+    function(&alone, context);
+    return;
+  }
   nn_meeting meeting;
   atomic_init(&meeting.arrived, 0);
   atomic_init(&meeting.round, 0);

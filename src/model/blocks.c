@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-  ROWS = 14, /* what the widest micro-kernel takes at once; a constant, as the norm of gradients is a sum over blocks */
+  ROWS = 7,      /* half of what the widest micro-kernel takes at once; a constant, as the norm is a sum over blocks */
   FLOATS = 4096, /* of a block, about: less is not worth a call, and more would leave the first-level cache */
 };
 

@@ -14,7 +14,8 @@ struct nn_optim {
   float *slots[NN_OPTIM_SLOTS_MAX]; /* [count] each */
   size_t piece_count;
   nn_range *pieces; /* what is trained, cut at the blocks' ends, ascending */
-  size_t range_count;
+  bool moved;       /* slots and squares belong to others */
+  size_t count, range_count;
   size_t *piece_of; /* [ranges + 1]: each range's first piece */
   double *squares;  /* [piece_count] sums of squares of gradients */
 };
@@ -57,6 +58,7 @@ static nn_status allocate(nn_optim *optim, size_t count, const nn_range *ranges,
     NN_TRY(nn_alloc(count, sizeof(float), "optimizer state", &memory));
     optim->slots[s] = memory;
   }
+  optim->count = count;
   optim->range_count = range_count;
   optim->piece_count = cut_pieces(ranges, range_count, NULL, NULL);
   NN_TRY(nn_alloc(optim->piece_count, sizeof(nn_range), "list of trained blocks", &memory));
@@ -97,12 +99,33 @@ nn_status nn_optim_create(const nn_choice *optimizer, const nn_choice *schedule,
   return NN_OK;
 }
 
+static void free_memory(nn_optim *optim) {
+  for (int s = 0; s < optim->slot_count && !optim->moved; s++) nn_free(optim->slots[s]);
+  if (!optim->moved) nn_free(optim->squares);
+}
+
+static size_t padded(size_t bytes) {
+  return (bytes + NN_ALIGNMENT - 1) / NN_ALIGNMENT * NN_ALIGNMENT;
+}
+
+size_t nn_optim_shared_bytes(const nn_optim *optim) {
+  return (size_t)optim->slot_count * padded(optim->count * sizeof(float)) + padded(optim->piece_count * sizeof(double));
+}
+
+void nn_optim_move(nn_optim *optim, void *memory) {
+  char *at = memory;
+  free_memory(optim);
+  optim->moved = true;
+  for (int s = 0; s < optim->slot_count; s++, at += padded(optim->count * sizeof(float)))
+    optim->slots[s] = (float *)(void *)at;
+  optim->squares = (double *)(void *)at;
+}
+
 void nn_optim_destroy(nn_optim **optim) {
   if (optim == NULL || *optim == NULL) return;
-  for (int s = 0; s < (*optim)->slot_count; s++) nn_free((*optim)->slots[s]);
+  free_memory(*optim);
   nn_free((*optim)->pieces);
   nn_free((*optim)->piece_of);
-  nn_free((*optim)->squares);
   nn_free(*optim);
   *optim = NULL;
 }

@@ -37,10 +37,15 @@ static void sgd_prepare(const void *options, uint64_t step, double lr, float fac
 
 NN__BODY void nn__sgd_plain_body(size_t count, float scale, const float *factor, const float *gradient, float *param) {
   const float lr = factor[LR], decay = factor[DECAY];
-  NN__ELEMENTS
-  for (size_t i = 0; i < count; i++) {
-    const float g = scale * gradient[i] + decay * param[i];
-    param[i] -= lr * g;
+  if (decay > 0) {
+    NN__ELEMENTS
+    for (size_t i = 0; i < count; i++) {
+      const float g = scale * gradient[i] + decay * param[i];
+      param[i] -= lr * g;
+    }
+  } else {
+    NN__ELEMENTS
+    for (size_t i = 0; i < count; i++) param[i] -= lr * (scale * gradient[i]);
   }
 }
 NN__CLONES(void, nn__sgd_plain, (size_t count, float scale, const float *factor, const float *gradient, float *param),

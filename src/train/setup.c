@@ -108,7 +108,7 @@ void nn__trainer_plan(nn__trainer *t, int size) {
   t->capacity = row_capacity(t);
   t->arena = keeps_gradients(t, size) ? t->param_count : 0;
   /* several slots for several pieces share the cache */
-  t->scratch_blocks = size > 1 ? 0 : t->virtual_ranks == 1 ? NN__BLOCKS_ALONE : NN__BLOCKS_PIECES;
+  t->scratch_blocks = size > 1 ? 1 : t->virtual_ranks == 1 ? NN__BLOCKS_ALONE : NN__BLOCKS_PIECES;
   t->scratch_floats = nn_model_blocks_floats(t->model, t->scratch_blocks);
   t->terms = (double)t->batch * (double)nn_model_widest(t->model);
   t->history_every = nn_history_every(&t->config->history, t->total_steps);
@@ -116,8 +116,7 @@ void nn__trainer_plan(nn__trainer *t, int size) {
 
 void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
   const size_t parameters = nn_model_param_count(t->model), bytes = parameters * sizeof(float);
-  const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN),
-               slots = size > 1 ? 0 : nn_tree_stack(t->virtual_ranks);
+  const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN), slots = nn_tree_stack(t->virtual_ranks);
   const size_t threads = t->threads > 0 ? (size_t)t->threads : 1;
   const uint64_t epochs = (uint64_t)t->config->train.epochs;
   *out = (nn__memory){.parameters = bytes,
@@ -236,8 +235,10 @@ static nn_status allocate(nn__trainer *t) {
   void *memory = NULL;
   if (nn_fault("allocate", 0))
     return NN_FAIL(NN_ERR_MEMORY, "out of memory: parameters could not be had (NNMPI_FAULT)");
-  NN_TRY(nn_alloc(t->param_count, sizeof(float), "the parameters", &memory));
-  t->params = memory;
+  if (!nn_tree_shared(t->tree)) {
+    NN_TRY(nn_alloc(t->param_count, sizeof(float), "the parameters", &memory));
+    t->params = memory;
+  }
   NN_TRY(nn_alloc(blocks, sizeof *ranges, "the blocks of parameters", &memory));
   ranges = memory;
   for (size_t i = 0; i < blocks; i++) ranges[i] = nn_model_block_at(t->model, i)->range;
@@ -251,6 +252,8 @@ static nn_status allocate(nn__trainer *t) {
   t->order = memory;
   NN_TRY(nn_alloc((size_t)t->threads, sizeof(float), "what the threads find", &memory));
   t->magnitudes = memory;
+  NN_TRY(nn_alloc(nn_tree_stack(t->virtual_ranks) * NN__TAIL, sizeof(float), "the sums of metrics", &memory));
+  t->tails = memory;
   if (t->scratch_floats > 0) {
     const size_t slots = (size_t)t->threads * nn_tree_stack(t->virtual_ranks);
     NN_TRY(nn_alloc(slots * t->scratch_floats, sizeof(float), "parts of gradients", &memory));
@@ -259,6 +262,16 @@ static nn_status allocate(nn__trainer *t) {
   if (nn_comm_rank(t->comm) != 0) return NN_OK;
   NN_TRY(nn_history_create(&t->config->history, t->total_steps, t->model, &t->history));
   return nn__saver_create(t);
+}
+
+/* Where ranks read each other's gradients, they need the parameters and the optimizer's state once a node. */
+static nn_status share_state(nn__trainer *t) {
+  if (!nn_tree_shared(t->tree)) return NN_OK;
+  const size_t bytes = (t->param_count * sizeof(float) + NN_ALIGNMENT - 1) / NN_ALIGNMENT * NN_ALIGNMENT;
+  NN_TRY(nn_window_create(t->comm, bytes + nn_optim_shared_bytes(t->optim), &t->state));
+  t->params = nn_window_data(t->state);
+  nn_optim_move(t->optim, (char *)nn_window_data(t->state) + bytes);
+  return NN_OK;
 }
 
 /* Rank 0 fills the parameters (perhaps from files) and tells everybody. */
@@ -311,7 +324,10 @@ static void describe(const nn__trainer *t) {
   char shape[96];
   const nn_shape *in = nn_dataset_shape(t->dataset);
   const nn_target_info *target = nn_dataset_target(t->dataset);
-  const char *reduction = nn_comm_size(t->comm) == 1 ? "none" : t->plain_reduction ? "MPI_Allreduce" : "fixed tree";
+  const char *reduction = nn_comm_size(t->comm) == 1 ? "none"
+                          : t->plain_reduction       ? "MPI_Allreduce"
+                          : nn_tree_shared(t->tree)  ? "fixed tree in shared memory"
+                                                     : "fixed tree";
   const size_t layers = nn_model_layer_count(t->model), parameters = nn_model_trainable_count(t->model);
   nn_log_info(t->log, "data: %zu train, %zu valid, %zu test samples of %s feature%s, %zu %s",
               nn_dataset_count(t->dataset, NN_SET_TRAIN), nn_dataset_count(t->dataset, NN_SET_VALID),
@@ -330,6 +346,7 @@ static void describe(const nn__trainer *t) {
 
 nn_status nn__trainer_open(nn__trainer *t) {
   const int64_t asked = t->config->parallel.virtual_ranks;
+  t->faults = getenv("NNMPI_FAULT") != NULL;
   t->saved_step = t->history_step = UINT64_MAX;
   t->progress.best_value = nn_metrics_none.loss;
   NN_TRY(open_data(t));
@@ -341,8 +358,12 @@ nn_status nn__trainer_open(nn__trainer *t) {
   NN_TRY(nn_comm_agree(t->comm, open_model(t)));
   NN_TRY(choose_threads(t));
   nn__trainer_plan(t, nn_comm_size(t->comm));
+  const nn_tree_way way = t->plain_reduction                                   ? NN_TREE_PLAIN
+                          : t->config->parallel.reduction == NN_REDUCTION_TREE ? NN_TREE_MESSAGES
+                                                                               : NN_TREE_AUTO;
+  NN_TRY(nn_tree_create(t->comm, t->virtual_ranks, way, t->arena + NN__TAIL, &t->tree));
   NN_TRY(nn_comm_agree(t->comm, allocate(t)));
-  NN_TRY(nn_tree_create(t->comm, t->virtual_ranks, t->plain_reduction, t->arena + NN__TAIL, &t->tree));
+  NN_TRY(share_state(t));
   NN_TRY(nn_comm_agree(t->comm, nn__trace_create(t)));
   NN_TRY(nn_comm_agree(t->comm, nn__profile_create(t)));
   describe(t);
@@ -361,12 +382,14 @@ void nn__trainer_close(nn__trainer *t) {
   nn__profile_destroy(t);
   nn__rows_clear(&t->rows);
   nn_free(t->order);
-  nn_free(t->params);
+  if (t->state == NULL) nn_free(t->params);
   nn_workspace_destroy(&t->workspace);
   nn_tree_destroy(&t->tree);
   nn_free(t->scratch);
   nn_free(t->magnitudes);
+  nn_free(t->tails);
   nn_optim_destroy(&t->optim);
+  nn_window_destroy(&t->state);
   nn_model_destroy(&t->model);
   nn_dataset_destroy(&t->dataset);
   nn_window_destroy(&t->window);

@@ -81,6 +81,9 @@ static void run_group(nn__trainer *t, const nn_team *team, const group *g) {
                     t->rows.values);
   if (timed) t->step.load_seconds += nn_seconds() - start;
   nn__mark(t, team, NN__PHASE_GATHER);
+  const size_t next = t->progress.position + t->step.samples;
+  if (team->id == 0 && next < nn_dataset_count(t->dataset, NN_SET_TRAIN))
+    nn_dataset_fetch(t->dataset, NN_SET_TRAIN, t->order[next]);
   nn_model_forward(t->model, t->workspace, &g->pass);
   nn__mark(t, team, NN__PHASE_FORWARD);
   const float *outputs = nn_workspace_output(t->workspace);
@@ -197,10 +200,23 @@ static void raise_flags(nn__trainer *t) {
   if (!(bound < (double)FLT_MAX / 4) || t->step.broken) flags[NN__FLAG_LARGE] = 1;
 }
 
-/* What only thread 0 may do: the reduction over ranks. */
+static void meet(const nn__trainer *t) {
+  nn__watch_beat(t, true);
+  nn_tree_meet(t->tree);
+  nn__watch_beat(t, false);
+}
+
+/* What only thread 0 may do: the reduction over ranks; where they share memory, they only meet. */
 static void reduce(nn__trainer *t) {
   const double start = t->step.recorded ? nn_seconds() : 0;
   raise_flags(t);
+  if (nn_tree_shared(t->tree)) {
+    meet(t);
+    if (t->profile != NULL) nn__profile_mark(t->profile, NN__PHASE_WAIT);
+    t->step.tail = nn_tree_part(t->tree, t->arena, NN__TAIL, t->tails);
+    if (t->step.recorded) t->step.reduce_seconds = nn_seconds() - start;
+    return;
+  }
   nn__watch_beat(t, true);
   nn_status status = nn__profile_meet(t);
   if (status == NN_OK) status = nn_tree_sum(t->tree, &t->step.sum);
@@ -219,16 +235,34 @@ static bool may_update(const nn__trainer *t) {
   return t->step.tail[NN__FLAG_FAILED] == 0 && isfinite(t->step.tail[NN__SUM_LOSS]);
 }
 
+/* All ranks and their threads. */
+static void meet_all(const nn__trainer *t, const nn_team *team) {
+  nn_team_barrier(team);
+  if (!nn_tree_shared(t->tree)) return;
+  nn__mark(t, team, NN__PHASE_UPDATE);
+  if (team->id == 0) meet(t);
+  nn__mark(t, team, NN__PHASE_WAIT);
+  nn_team_barrier(team);
+}
+
 /* This thread's share of the gradient of the whole minibatch. */
 static void use_gradients(nn__trainer *t, const nn_team *team, const group *g, const nn_optim_part *part) {
   if (t->step.at_once) {
     make_gradients(t, team, g, part);
     return;
   }
+  /* who shares memory shares the work, and sums what it needs */
+  const bool shared = nn_tree_shared(t->tree);
+  const int ranks = shared ? nn_comm_size(t->comm) : 1, rank = shared ? nn_comm_rank(t->comm) : 0;
+  float *scratch = t->scratch + (size_t)team->id * nn_tree_stack(t->virtual_ranks) * t->scratch_floats;
   size_t first = 0, last = 0;
-  nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, &first, &last);
-  for (; first < last; first++)
-    use_blocks(t, part, first, first + 1, t->step.sum + nn_model_block_at(t->model, first)->range.first);
+  nn_model_block_share(t->model, (size_t)(ranks * team->size), (size_t)(rank * team->size + team->id), &first, &last);
+  for (; first < last; first++) {
+    const nn_range range = nn_model_block_at(t->model, first)->range;
+    const float *sum =
+        shared ? nn_tree_part(t->tree, range.first, range.last - range.first, scratch) : t->step.sum + range.first;
+    use_blocks(t, part, first, first + 1, sum);
+  }
 }
 
 /* The norm first where gradients are clipped, or may not be finite. */
@@ -241,12 +275,12 @@ static void update(nn__trainer *t, const nn_team *team, const group *g) {
   part.norm = t->step.recorded && !look;
   if (look) {
     use_gradients(t, team, g, &look_only);
-    nn_team_barrier(team);
+    meet_all(t, team);
     norm = nn_optim_norm(t->optim); /* by every thread: cheaper than waiting for one */
     part.scale = nn_optim_clip(clip_norm, norm);
   }
   if (isfinite(norm)) use_gradients(t, team, g, &part);
-  nn_team_barrier(team);
+  meet_all(t, team);
   if (team->id == 0) t->step.gradient_norm = part.norm ? nn_optim_norm(t->optim) : norm;
 }
 
@@ -274,7 +308,10 @@ static void run_step(const nn_team *team, void *context) {
   if (team->id == 0) reduce(t);
   nn_team_barrier(team);
   nn__mark(t, team, NN__PHASE_REDUCE);
-  if (may_update(t)) update(t, team, &g);
+  if (may_update(t))
+    update(t, team, &g);
+  else
+    meet_all(t, team); /* nobody writes to slots that others still read */
   nn__mark(t, team, NN__PHASE_UPDATE);
 }
 
@@ -289,8 +326,8 @@ nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
   t->step.load_seconds = t->step.reduce_seconds = t->step.gradient_norm = 0;
   t->step.recorded = t->history_every > 0 && step % t->history_every == 0;
   t->step.at_once = nn_comm_size(t->comm) == 1 && !(t->config->train.clip_norm > 0) && !nn__trace_on(t);
-  t->step.broken = nn_fault("gradient", step);
-  t->step.status = nn_fault("step", step)
+  t->step.broken = t->faults && nn_fault("gradient", step);
+  t->step.status = t->faults && nn_fault("step", step)
                        ? NN_FAIL(NN_ERR_INTERNAL, "step %" PRIu64 " failed on purpose (NNMPI_FAULT)", step)
                        : NN_OK;
   nn__trace_begin(t, epoch);

@@ -20,8 +20,8 @@ enum {
   NN__FLAG_STOP,              /* this rank was asked to stop */
   NN__FLAG_TIME,              /* rank 0: no time is left for another step */
   NN__FLAG_LARGE,             /* a gradient might not be finite: look before it is used */
-  NN__BLOCKS_ALONE = 24,      /* blocks of a gradient made at once: enough for the largest product to run well */
-  NN__BLOCKS_PIECES = 4,      /* the same where several pieces' gradients share the cache */
+  NN__BLOCKS_ALONE = 48,      /* blocks of a gradient made at once: enough for the largest product to run well */
+  NN__BLOCKS_PIECES = 8,      /* the same where several pieces' gradients share the cache */
   NN__TAIL = 16               /* floats behind the parameters in a gradient arena */
 };
 
@@ -101,7 +101,7 @@ typedef struct nn__trainer {
   nn_train_result *result;
 
   nn_dataset *dataset;
-  nn_window *window;
+  nn_window *window, *state; /* the data; parameters and the optimizer's state, where ranks share them */
   nn_model *model;
   float *params;
   nn_optim *optim;
@@ -116,6 +116,7 @@ typedef struct nn__trainer {
   nn_checkpoint *found; /* rank 0, while starting: what is continued */
   nn_text resolved;     /* configuration as YAML; rank 0 */
 
+  bool faults; /* NNMPI_FAULT is set */
   int threads, virtual_ranks, first_piece, pieces;
   bool plain_reduction, resumed;
   size_t batch, param_count;
@@ -124,6 +125,7 @@ typedef struct nn__trainer {
   size_t scratch_floats, scratch_blocks; /* of a part of a gradient: its room, the network's blocks that it holds */
   float *magnitudes;                     /* [threads]: largest number that goes into a product of the gradient */
   double terms;                          /* products in a number of the gradient, at most */
+  float *tails;                          /* [slots of the tree, NN__TAIL] */
   float *scratch;                        /* [threads, slots of the tree, scratch_floats] */
   uint64_t steps_per_epoch, total_steps, history_every;
   nn_progress_state progress;
@@ -134,11 +136,11 @@ typedef struct nn__trainer {
     size_t samples;
     double weight; /* of all samples of the batch; 1 where the loss is a sum */
     double lr, gradient_norm, load_seconds, reduce_seconds;
-    bool recorded; /* goes into the history */
-    bool broken;   /* on purpose: NNMPI_FAULT=gradient */
-    bool at_once;  /* gradients are used as soon as they are made */
-    float *sum;    /* the gradient, where it is kept */
-    float *tail;   /* [NN__TAIL] of all ranks */
+    bool recorded;     /* goes into the history */
+    bool broken;       /* on purpose: NNMPI_FAULT=gradient */
+    bool at_once;      /* gradients are used as soon as they are made */
+    float *sum;        /* the gradient, where it is kept */
+    const float *tail; /* [NN__TAIL] of all ranks */
     nn_status status;
   } step;
 
