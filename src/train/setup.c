@@ -88,13 +88,14 @@ static size_t piece_capacity(const nn__trainer *t) {
 }
 
 /* Rows that the workspace and the targets must hold. */
-static size_t row_capacity(const nn__trainer *t) {
+static size_t row_capacity(const nn__trainer *t, int size) {
   const size_t piece = piece_capacity(t);
   const bool evaluating = nn_dataset_count(t->dataset, NN_SET_VALID) + nn_dataset_count(t->dataset, NN_SET_TEST) > 0;
-  if (evaluating && piece < NN__EVAL_ROWS) return NN__EVAL_ROWS;
+  const size_t least = evaluating && piece < NN__EVAL_ROWS ? NN__EVAL_ROWS : piece;
   /* several pieces go through the network together */
-  const size_t together = t->batch < NN__EVAL_ROWS ? t->batch : NN__EVAL_ROWS;
-  return nn_model_takes_pieces(t->model) && piece < together ? together : piece;
+  const size_t mine = (t->batch + (size_t)size - 1) / (size_t)size,
+               together = mine < NN__PIECES_ROWS ? mine : NN__PIECES_ROWS;
+  return nn_model_takes_pieces(t->model) && least < together ? together : least;
 }
 
 /* Are whole gradients kept? One process without clipping makes them in parts and updates with each; pieces that do not
@@ -105,7 +106,7 @@ static bool keeps_gradients(const nn__trainer *t, int size) {
 }
 
 void nn__trainer_plan(nn__trainer *t, int size) {
-  t->capacity = row_capacity(t);
+  t->capacity = row_capacity(t, size);
   t->arena = keeps_gradients(t, size) ? t->param_count : 0;
   /* several slots for several pieces share the cache */
   t->scratch_blocks = size > 1 ? 1 : t->virtual_ranks == 1 ? NN__BLOCKS_ALONE : NN__BLOCKS_PIECES;
