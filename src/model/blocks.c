@@ -4,8 +4,9 @@
 #include <string.h>
 
 enum {
-  ROWS = 7,      /* half of what the widest micro-kernel takes at once; a constant, as the norm is a sum over blocks */
-  FLOATS = 4096, /* of a block, about: less is not worth a call, and more would leave the first-level cache */
+  ROWS = 2,     /* grain; together they fill a micro-kernel. Constants, as the norm of gradients is a sum over blocks */
+  FLOATS = 2048 /* of a block, at least: less is not worth a call, and a block stays in the first-level cache until its
+                   parameters have come */
 };
 
 static size_t row_width(const nn_param *param) {
@@ -70,6 +71,7 @@ void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t 
 }
 
 size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most, size_t first, size_t last) {
+  if (rows <= 1) return first + 1; /* nothing to gain */
   const nn_model_block *block = &model->blocks[first];
   const nn_param *param = model->tensors[block->tensor].param;
   const size_t height = rows_of_block(param);

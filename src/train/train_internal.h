@@ -21,8 +21,8 @@ enum {
   NN__FLAG_TIME,              /* rank 0: no time is left for another step */
   NN__FLAG_LARGE,             /* a gradient might not be finite: look before it is used */
   NN__PIECES_ROWS = 512,      /* that go through the network together at most */
-  NN__BLOCKS_ALONE = 48,      /* blocks of a gradient made at once: enough for the largest product to run well */
-  NN__BLOCKS_PIECES = 8,      /* the same where several pieces' gradients share the cache */
+  NN__BLOCKS_ALONE = 168,     /* blocks of a gradient made at once: enough for the largest product to run well */
+  NN__BLOCKS_PIECES = 28,     /* the same where several pieces' gradients share the cache */
   NN__TAIL = 16               /* floats behind the parameters in a gradient arena */
 };
 
