@@ -8,9 +8,10 @@ PyTorch and JAX come from PyPI (or the index that pip is set to) into a virtual 
 installed. What they run is in scripts/bench/peers/. A layout is ranks x threads; a batch is meant for each rank.
 
 In every round each system has its turn. A run trains for some epochs; the first does not count. A row's figures are medians over
-the rounds of medians over epochs; ratios are medians over the rounds, too, against the peer that is fastest. nnmpi runs as a user
-runs it: mpirun, all defaults, so that every epoch is shuffled, metrics and history are kept and a checkpoint is written after it. Its
-seconds are those of metrics.csv: training, without the checkpoint behind it.
+the rounds of medians over epochs; ratios are medians over the rounds, too, against the peer that is fastest. NumPy, by which such a
+network is written by hand, has its turn where the batch is one sample. nnmpi runs as a user runs it: mpirun, all defaults, so that
+every epoch is shuffled, metrics and history are kept and a checkpoint is written after it. Its seconds are those of metrics.csv:
+training, without the checkpoint behind it.
 The limit is the FMA peak of as many cores, measured in every round.
 
 First step: from the launch to the end of the first step, in which a peer imports, reads and compiles; where an epoch is
@@ -40,9 +41,10 @@ PEERS = {  # name: program, options
     "torch": ("torch_train.py", []),
     "torch_compile": ("torch_train.py", ["--compile"]),
     "jax": ("jax_train.py", []),
+    "numpy": ("numpy_train.py", []),
 }
 SYSTEMS = ["nnmpi", *PEERS]
-NAMES = {"nnmpi": "nnmpi", "torch": "PyTorch", "torch_compile": "PyTorch, compiled", "jax": "JAX", "limit": "limit"}
+NAMES = {"nnmpi": "nnmpi", "torch": "PyTorch", "torch_compile": "PyTorch, compiled", "jax": "JAX", "numpy": "NumPy", "limit": "limit"}
 DEFAULT_LAYOUTS = {"W1": ["1x1"]}
 
 
@@ -158,7 +160,7 @@ class Row:
         self.peaks.append(bench.peak(options.build, cores))
         self.empty.append(run_empty(data, self.ranks, self.threads))
         for system in options.systems:
-            if system in self.broken:
+            if system in self.broken or (system == "numpy" and self.work.batch > 1):
                 continue
             try:
                 if system == "nnmpi":
