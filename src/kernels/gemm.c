@@ -177,10 +177,19 @@ static bool many_floats(size_t steps, size_t ldb) {
   return even_step(steps, STEPS) * ldb > DIRECT_FLOATS || collide(ldb);
 }
 
+/* The multiple of `grain` that fills tiles best: the fewest rows of those, so that C stays in a cache; or the most
+ * where B does not, and is read once for all of them. */
 size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t most) {
   if (k <= 1) return grain;
-  const size_t rows = at_most(most, (many_floats(k, n) ? A_PANELS : 1) * FULL_ROWS);
-  return rows < grain ? grain : rows / grain * grain;
+  const bool large = k * n > DIRECT_FLOATS;
+  const size_t limit = at_most(most, (large ? A_PANELS : 4) * FULL_ROWS);
+  size_t best = grain;
+  for (size_t rows = 2 * grain; rows <= limit; rows += grain) {
+    const size_t here = rows * divide_up(best, FULL_ROWS),
+                 before = best * divide_up(rows, FULL_ROWS); /* tiles' heights */
+    if (large ? here >= before : here > before) best = rows;
+  }
+  return best;
 }
 
 void nn_gemm_block(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, float *c) {
