@@ -72,6 +72,9 @@ static nn_status run_steps(nn__trainer *t) {
   double before = begin;
   nn_dataset_order(t->dataset, epoch, t->order);
   t->epoch_first = t->progress.position;
+  /* a run that stopped behind the last step of an epoch has only its end to do */
+  if (t->progress.step > 0)
+    t->step.lr = nn_optim_lr(t->optim, t->progress.step - 1, t->total_steps, t->steps_per_epoch);
   while (t->progress.position < samples) {
     NN_TRY(nn__train_step(t, epoch));
     const double now = nn_seconds();
@@ -224,6 +227,7 @@ static nn_status judge_saves(nn__trainer *t, nn_status status) {
   else if (t->step_failed || (t->best_failed && status == NN_OK))
     saved = NN_FAIL(NN_ERR_IO, "the run is %s, but its %s checkpoint could not be written (see the warnings above)",
                     status == NN_OK ? "complete" : "stopped", t->step_failed ? "last" : "best");
+  nn__watch_beat(t, true);
   saved = nn_comm_agree(t->comm, saved);
   return saved == NN_OK ? status : saved;
 }

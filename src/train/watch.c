@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 enum {
+  ORPHAN_WAITS = 2 /* s for ranks that may be gone, too */,
   NAMED_MAX = 8 /* ranks of a kind in the message */,
   FILES_MAY_TAKE = 30 /* s: then this process ends by SIGALRM */
 };
@@ -34,7 +35,8 @@ struct nn__watch {
   pthread_t thread;
   pthread_mutex_t mutex;
   pthread_cond_t ended;
-  bool end, runs;
+  bool end, runs, orphan;
+  pid_t parent;
   double limit, tick;
   int rank, size;
   atomic_ulong beats;
@@ -152,6 +154,17 @@ static void end_job(nn__watch *w) {
   _exit(NN_ERR_COMM);
 }
 
+/* The launcher, or its daemon on this node, was killed, and not every MPI ends its ranks then. A job that is whole
+ * saves and stops; where others are gone already, no step will be complete any more. */
+static void end_without_launcher(nn__watch *w, double still) {
+  if (!w->orphan) {
+    w->orphan = true;
+    if (w->rank == 0) nn_log_warn(w->t->log, "the launcher of this job has gone: saving and stopping");
+    (void)kill(getpid(), SIGTERM);
+  }
+  if (still >= ORPHAN_WAITS && atomic_load_explicit(&w->waits, memory_order_relaxed)) _exit(NN_ERR_COMM);
+}
+
 /* ---- the thread -------------------------------------------------------------------------------------------- */
 
 /* False where the training has ended meanwhile. */
@@ -180,6 +193,7 @@ static void *watch(void *context) {
     const unsigned long now = atomic_load_explicit(&w->beats, memory_order_acquire);
     still = now == seen ? still + w->tick : 0;
     seen = now;
+    if (w->size > 1 && getppid() != w->parent) end_without_launcher(w, still);
     if (said && still == 0) take_sign_back(w);
     if (!said && still >= w->limit) leave_sign(w);
     said = still >= w->limit;
@@ -212,6 +226,7 @@ static nn_status create(nn__trainer *t) {
   w->t = t;
   w->rank = nn_comm_rank(t->comm);
   w->size = size;
+  w->parent = getppid();
   w->limit = t->config->run.stall_seconds;
   w->tick = fmin(1, w->limit / 8);
   snprintf(w->folder, sizeof w->folder, "%s/stalled", t->result->run_folder);

@@ -134,6 +134,14 @@ class RandomInstants(Killed):
 
 
 class OneRank(Killed):
+    def test_stopped_at_the_end_of_an_epoch_it_goes_on_with_the_same_figures(self):
+        self.write(CONFIG.replace("batch_size: 3", "batch_size: 6"))  # a step an epoch: every stop is at an end
+        running = self.start(ENDLESS, "checkpoint.every_epochs=0")
+        self.wait_for(lambda: self.epochs() > 9, running)
+        running.send_signal(signal.SIGTERM)
+        self.end(running, 85)
+        self.finish(self.summary()["steps"] + 3)
+
     def test_when_one_rank_is_killed_all_end_soon_and_the_next_run_goes_on(self):
         for rank in range(3):
             with self.subTest(rank=rank):
