@@ -5,8 +5,9 @@
 
 A dense network of two hidden layers of N units (7000: 200 MB of parameters) with Adam, on one rank, saved every K steps.
 The pause is compared with one copy of parameters and optimizer state, by one thread, into memory that was touched before. Steps
-beside a save are those that begin and end while it is written; the others are alone. With as many threads as cores, a save shares
-a core with them; the default leaves it one.
+beside a save are those that begin and end while it is written; the others are alone. A second training without saves, beside a
+process that does nothing but keep a core busy, shows what the cores left to the steps allow. With as many threads as cores, a
+save shares a core with them; the default leaves it one.
 """
 import argparse
 import json
@@ -41,7 +42,7 @@ def seconds_of_a_copy(count):
     return statistics.median(times)
 
 
-def train(folder):
+def train(folder, every):
     rows = options.steps * options.batch
     random = numpy.random.default_rng(1)
     config = {
@@ -49,7 +50,7 @@ def train(folder):
         "data": {"inline": {"x": random.random((rows, 4)).round(3).tolist(), "y": [r % 4 for r in range(rows)]}},
         "model": {"hidden": [options.units, options.units]},
         "train": {"loss": "cross_entropy", "epochs": 1, "batch_size": options.batch, "optimizer": "adam"},
-        "checkpoint": {"every_epochs": 0, "every_steps": options.every, "best": False},
+        "checkpoint": {"every_epochs": 0, "every_steps": every, "best": False},
         "history": {"every": 1},
     }
     path = os.path.join(folder, "saves.yaml")
@@ -84,13 +85,17 @@ def sort_steps(steps, seconds):
 
 
 with tempfile.TemporaryDirectory(prefix="nnmpi-bench-", dir=options.folder) as scratch:
-    parameters, steps, saves = train(scratch)
+    parameters, steps, saves = train(scratch, options.every)
+with tempfile.TemporaryDirectory(prefix="nnmpi-bench-", dir=options.folder) as scratch:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinner:
+        busy = train(scratch, 0)[1][10:]
+        spinner.kill()
 copy = seconds_of_a_copy(3 * parameters)
 pause, each = saves["pause_seconds"] / saves["count"], saves["seconds"] / saves["count"]
 beside, alone = sort_steps(steps, each)
 print(f"{parameters:,} parameters ({4e-6 * parameters:.0f} MB), Adam, {options.threads} threads, {saves['count']} saves of {each:.1f} s")
 print(f"pause for a save: {pause:.3f} s; a copy of the state: {copy:.3f} s; ratio {pause / copy:.2f}")
 if beside and alone:
-    slower = statistics.median(beside) / statistics.median(alone) - 1
-    print(f"steps beside a save: {len(beside)}, median {statistics.median(beside):.3f} s; alone: {len(alone)}, median "
-          f"{statistics.median(alone):.3f} s; {100 * slower:+.1f} %")
+    slower = statistics.median(beside) / statistics.median(busy) - 1
+    print(f"steps, median: {statistics.median(alone):.3f} s alone ({len(alone)}), {statistics.median(beside):.3f} s beside a save "
+          f"({len(beside)}), {statistics.median(busy):.3f} s beside a busy core: {100 * slower:+.1f} % against that")
