@@ -107,7 +107,7 @@ static bool keeps_gradients(const nn__trainer *t, int size) {
 
 void nn__trainer_plan(nn__trainer *t, int size) {
   t->capacity = row_capacity(t, size);
-  t->arena = keeps_gradients(t, size) ? t->param_count : 0;
+  t->arena = keeps_gradients(t, size) ? nn_model_param_count(t->model) : 0;
   /* several slots for several pieces share the cache */
   t->scratch_blocks = size > 1 ? 1 : t->virtual_ranks == 1 ? NN__BLOCKS_ALONE : NN__BLOCKS_PIECES;
   t->scratch_floats = nn_model_blocks_floats(t->model, t->scratch_blocks);
