@@ -11,7 +11,7 @@ packages_to_plot=(python3 python3-h5py python3-matplotlib python3-yaml)
 # shellcheck disable=SC2034
 packages_to_test=(libcmocka-dev "${packages_to_plot[@]}" "dataset-fashion-mnist?")
 # shellcheck disable=SC2034
-packages_to_test_all=(shellcheck "clang-format-14?" clang libomp-dev "libclang-rt-14-dev?" "libclang-rt-19-dev?"
+packages_to_test_all=(shellcheck "clang-format-14?" clang libomp-dev "libclang-rt-dev?"
   slurm-wlm munge libpmix-dev)
 
 # What of "$@" is not installed, a line each.
