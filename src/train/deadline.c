@@ -5,7 +5,7 @@
 #include <math.h>
 
 /* What others may need after us: MPI's end, a launcher, a batch system that looks once in a while. */
-enum { MARGIN_MIN = 1, MARGIN_MAX = 30 };
+enum { MARGIN_MIN = 2, MARGIN_MAX = 30 };
 
 void nn__deadline_set(nn__trainer *t) {
   const double begin = t->options->asked > 0 ? t->options->asked : nn_seconds();

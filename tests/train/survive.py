@@ -161,7 +161,7 @@ class TimeLimit(Survival):
 
     def test_slurm_says_when_the_job_ends(self):
         # for the ranks alone: mpirun would ask SLURM for nodes
-        said = self.ends_within(9, 85, ranks=2, shell=f'SLURM_JOB_ID=1 SLURM_JOB_END_TIME={int(time.time()) + 9} "$@"')
+        said = self.ends_within(10, 85, ranks=2, shell=f'SLURM_JOB_ID=1 SLURM_JOB_END_TIME={int(time.time()) + 10} "$@"')
         self.assertIn(self.LIMIT, said)
         self.assertIn("(SLURM)", said)
         self.goes_on()
