@@ -121,11 +121,11 @@ function(nn_unit_tests_for_the_rest)
   endforeach()
 endfunction()
 
-# nn_script_test(bad_input.config cli/bad_config.py LABELS bad-input TIMEOUT 300 [SERIAL] [ARGS …]): a .py or .sh of this
-# folder. It finds the program in $NNMPI, the launcher with its options in $NNMPI_MPIRUN, and the folders in
+# nn_script_test(bad_input.config cli/bad_config.py LABELS bad-input TIMEOUT 300 [SERIAL] [LIGHT] [ARGS …]): a .py or .sh of this
+# folder. SERIAL: beside no other test; LIGHT: mostly waits, beside any other. It finds the program in $NNMPI, the launcher with its options in $NNMPI_MPIRUN, and the folders in
 # $NNMPI_SOURCE and $NNMPI_BUILD.
 function(nn_script_test name script)
-  cmake_parse_arguments(S SERIAL "TIMEOUT" "LABELS;ARGS" ${ARGN})
+  cmake_parse_arguments(S "SERIAL;LIGHT" "TIMEOUT" "LABELS;ARGS" ${ARGN})
   if(script MATCHES "\\.py$")
     set(interpreter ${NN_PYTHON})
   else()
@@ -136,5 +136,9 @@ function(nn_script_test name script)
   if(S_SERIAL)
     set(serial SERIAL)
   endif()
-  nn_test_properties(${name} LABELS ${S_LABELS} TIMEOUT ${S_TIMEOUT} PROCESSORS 2 ${serial})
+  set(processors 2)
+  if(S_LIGHT)
+    set(processors 1)
+  endif()
+  nn_test_properties(${name} LABELS ${S_LABELS} TIMEOUT ${S_TIMEOUT} PROCESSORS ${processors} ${serial})
 endfunction()
