@@ -3,8 +3,8 @@
 #
 #     scripts/test.sh [--all] [--no-install] [-L LABEL]
 #
-#     --all         also the long tests, a build in which warnings are errors, the tests under AddressSanitizer and
-#                   UndefinedBehaviorSanitizer, and a minute of fuzzing
+#     --all         also the long tests, the tests under AddressSanitizer and UndefinedBehaviorSanitizer, and a minute of
+#                   fuzzing; warnings are errors
 #     --no-install  use what is there
 #     -L LABEL      only tests with this label: unit, mpi, bad-input, cases, same-bits, survive, fuzz, slurm, house,
 #                   long
@@ -127,7 +127,9 @@ if [ $install = yes ]; then
 fi
 
 say "Building (build)"
-build_or_count build "" -DNNMPI_TESTS=ON || finish
+warnings=OFF # are errors
+if [ $all = yes ]; then warnings=ON; fi
+build_or_count build "" -DNNMPI_TESTS=ON -DNNMPI_WERROR=$warnings || finish
 say "Testing"
 if [ $all = yes ] || [[ "${select[*]-}" =~ ^-L\ (long|slurm)$ ]]; then
   run_tests build "" ${select[@]+"${select[@]}"}
@@ -136,8 +138,6 @@ else
 fi
 
 if [ $all = yes ]; then
-  say "Building with warnings as errors (build-ci)"
-  if build_or_count build-ci " with warnings as errors" -DNNMPI_WERROR=ON; then passed=$((passed + 1)); fi
   say "Building with sanitizers (build-asan)"
   if build_or_count build-asan " with sanitizers" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNNMPI_SANITIZE=address,undefined; then
     say "Testing with sanitizers"
