@@ -4,8 +4,8 @@
     scripts/bench/same_bits.py [--build build] [--rounds 7] [--epochs 4] [--ranks 2,4]
 
 pieces     one rank, one thread: 8 virtual ranks against 1, with 8 and with 64 rows in each piece
-reduction  N ranks, V = N, 64 rows each: the fixed tree against MPI_Allreduce; only for N up to the cores there are
-           (on two ranks with one piece each, the tree's bits are MPI_Allreduce's own, and that is what is used)
+reduction  N ranks, V = N, 64 rows each: the fixed tree, by default (in memory that the ranks of a node share) and by messages (as
+           between nodes), against MPI_Allreduce; only for N up to the cores there are
 products   threads that never change a bit against oneDNN's own threading, on all cores (where bench_gemm was built)
 
 The networks are 784-256-128-64-10 and 784-2048-2048-10, on random bytes. A round trains both sides, one after the other, in turns which
@@ -65,8 +65,8 @@ def pieces(options, data, work, rows):
     return compare(options, data, 1, [side(8, rows), side(1, 8 * rows)])
 
 
-def reduction(options, data, work, ranks):
-    return compare(options, data, ranks, [(work, settings(ranks, name)) for name in ("tree", "allreduce")])
+def reduction(options, data, work, ranks, way):
+    return compare(options, data, ranks, [(work, settings(ranks, name)) for name in (way, "allreduce")])
 
 
 def record(rows, what, network, ratios, command):
@@ -86,8 +86,10 @@ def trainings(options, data, rows):
             if ranks > len(CORES):
                 print(f"{work.title}, {ranks} ranks: left out, there are only {len(CORES)} cores", flush=True)
                 continue
-            record(rows, f"time an epoch: tree against MPI_Allreduce, {ranks} ranks", work.title,
-                   reduction(options, data, work, ranks), f"mpirun -np {ranks} nnmpi … --set parallel.reduction=tree, =allreduce")
+            for way, what in (("auto", "tree, as a node allows it"), ("tree", "tree by messages")):
+                record(rows, f"time an epoch: {what}, against MPI_Allreduce, {ranks} ranks", work.title,
+                       reduction(options, data, work, ranks, way),
+                       f"mpirun -np {ranks} nnmpi … --set parallel.reduction={way}, =allreduce")
 
 
 def measured(program, options, which):

@@ -129,7 +129,7 @@ class Tiny(unittest.TestCase):
         figures = [cells[0] for cells in lines]
         self.assertTrue(any("pieces of 8 rows" in figure for figure in figures), figures)
         if len(os.sched_getaffinity(0)) > 1:
-            self.assertTrue(any("tree against MPI_Allreduce, 2 ranks" in figure for figure in figures), figures)
+            self.assertTrue(any("against MPI_Allreduce, 2 ranks" in figure for figure in figures), figures)
         for cells in lines:
             low, high = map(float, cells[3].split(" to "))
             self.assertTrue(0 < low <= float(cells[2]) <= high, cells)
