@@ -165,7 +165,8 @@ def prepare(folder, python):
     shutil.copy2(program.NNMPI, folder / "build/nnmpi")
     write_script(folder / ".bin/nnmpi", f'exec "{folder}/build/nnmpi" "$@"')
     launcher = [shutil.which(program.LAUNCHER[0]) or program.LAUNCHER[0], *program.LAUNCHER[1:]]
-    write_script(folder / ".bin/mpirun", f'exec {" ".join(launcher)} "$@"')
+    once = " ".join(launcher).replace(" --bind-to none", "")  # Open MPI 5 takes an option once
+    write_script(folder / ".bin/mpirun", f'case " $* " in *" --bind-to "*) exec {once} "$@" ;; esac\nexec {" ".join(launcher)} "$@"')
     write_script(folder / ".bin/python3", f'exec "{python}" "$@"')
     for name, script in [("plot", "history"), ("plot-predictions", "predictions"), ("plot-regions", "regions")]:
         write_script(folder / f".bin/nnmpi-{name}", f'exec "{PYTHON}" "{SOURCE}/scripts/plot_{script}.py" "$@"')
