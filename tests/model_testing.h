@@ -1,10 +1,10 @@
 /** @file model_testing.h
- *  Networks for tests: configurations built by hand, passes, plain gradient descent. */
+ *  Networks for tests: configurations built by hand or from text, passes, plain gradient descent. */
 #ifndef NNMPI_TESTS_MODEL_TESTING_H
 #define NNMPI_TESTS_MODEL_TESTING_H
 
 #include "losses_testing.h"
-#include "nnmpi/model.h"
+#include "nnmpi/train.h"
 
 /* ---- configurations --------------------------------------------------------------------------- */
 
@@ -153,6 +153,21 @@ static inline double trial_run(trial *t, int threads) {
   nn_team_run(threads, trial_on, t);
   for (size_t r = 0; r < t->rows; r++) sum += (double)t->weights[r] * t->row_loss[r];
   return sum;
+}
+
+/* A whole configuration around the text of its `model`. */
+static inline void parse_model(const char *model, nn_registry *registry, nn_config **config) {
+  nn_text text = {0};
+  nn_registry_fill(registry);
+  nn_text_add(&text,
+              "run: {name: test}\n"
+              "data: {inline: {x: [[0, 0]], y: [0.5]}}\n"
+              "train: {loss: mse, epochs: 1, batch_size: 1, optimizer: {name: sgd, lr: 1}}\n"
+              "model:\n%s",
+              model);
+  if (nn_config_parse(text.at, text.length, "test.yaml", NULL, 0, registry, config) != NN_OK)
+    fail_msg("%s", nn_error_last()->message);
+  nn_text_clear(&text);
 }
 
 #endif

@@ -2,7 +2,6 @@
  * given by parameters' names, the forget gate's bias, pictures read row by row, and what is said when something does
  * not fit. */
 #include "model_testing.h"
-#include "nnmpi/train.h"
 
 #include <math.h>
 
@@ -13,18 +12,8 @@ typedef struct made {
 } made;
 
 static void parse(made *m, const char *model) {
-  nn_text text = {0};
   *m = (made){0};
-  nn_registry_fill(&m->registry);
-  nn_text_add(&text,
-              "run: {name: test}\n"
-              "data: {inline: {x: [[0, 0]], y: [0.5]}}\n"
-              "train: {loss: mse, epochs: 1, batch_size: 1, optimizer: {name: sgd, lr: 1}}\n"
-              "model:\n%s",
-              model);
-  if (nn_config_parse(text.at, text.length, "test.yaml", NULL, 0, &m->registry, &m->config) != NN_OK)
-    fail_msg("%s", nn_error_last()->message);
-  nn_text_clear(&text);
+  parse_model(model, &m->registry, &m->config);
 }
 
 static nn_status build(made *m, nn_shape in, size_t outputs) {

@@ -15,8 +15,6 @@
 
 /* ---- the team ------------------------------------------------------------------------------- */
 
-typedef struct nn_meeting nn_meeting;
-
 /** One thread's view of its team. */
 typedef struct nn_team {
   int id; /**< 0 … size − 1 */

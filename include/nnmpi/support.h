@@ -227,6 +227,18 @@ uint64_t nn_digest(uint64_t digest, const void *bytes, size_t count);
 /** The rank that mpirun or srun --mpi=… gave to this process, from the environment; −1 without a launcher. */
 int nn_launcher_rank(void);
 
+/* ---- meeting ------------------------------------------------------------------------------------ */
+
+/** Where threads, or processes that share its memory, wait for one another. All zero: nobody has come. */
+typedef struct nn_meeting {
+  _Alignas(NN_ALIGNMENT) _Atomic int arrived;
+  _Alignas(NN_ALIGNMENT) _Atomic unsigned round;
+} nn_meeting;
+
+/** Returns when `size` of them have called it; what each wrote before is then seen by all. Who waits looks for some
+ *  microseconds, then offers its core to others. */
+void nn_meet(nn_meeting *meeting, int size);
+
 /* ---- faults for tests --------------------------------------------------------------------- */
 
 /** True where the environment asks for a failure here: NNMPI_FAULT="point@rank" or "point:number@rank", e.g.

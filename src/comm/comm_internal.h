@@ -40,8 +40,8 @@ struct nn_tree {
   float *received; /* [subtree_total, slice] */
   int *integers;   /* [5, size]: counts and displacements for MPI */
   nn_window *window;
-  float **subtree_at; /* [subtree_total]: slots of all ranks, where they are shared */
-  struct nn__meeting *meeting;
+  float **subtree_at;  /* [subtree_total]: slots of all ranks, where they are shared */
+  nn_meeting *meeting; /* in front of rank 0's slots */
 };
 
 /* Where a node over [low, high) is cut: at the largest power of two below its width. */

@@ -2,17 +2,7 @@
  * Nothing is sent; ranks meet before the sums, and again before slots change. */
 #include "comm_internal.h"
 
-#include <sched.h>
-#include <stdatomic.h>
 #include <sys/statvfs.h>
-
-enum { SPINS = 2000 /* looks before a waiting rank offers its core to others: some 20 microseconds */ };
-
-/* In front of rank 0's slots. */
-struct nn__meeting {
-  _Alignas(NN_ALIGNMENT) atomic_int arrived;
-  _Alignas(NN_ALIGNMENT) atomic_uint round;
-};
 
 bool nn_tree_shared(const nn_tree *tree) {
   return tree->shared;
@@ -42,7 +32,7 @@ nn_status nn__tree_choose(nn_tree *tree) {
 }
 
 nn_status nn__tree_share(nn_tree *tree) {
-  const size_t header = sizeof(struct nn__meeting), slots = (size_t)tree->shared_slots;
+  const size_t header = sizeof(nn_meeting), slots = (size_t)tree->shared_slots;
   void *memory = NULL;
   NN_TRY(nn_comm_agree(tree->comm, nn_alloc((size_t)tree->subtree_total, sizeof(float *), "the tree's plan", &memory)));
   tree->subtree_at = memory;
@@ -60,28 +50,8 @@ nn_status nn__tree_share(nn_tree *tree) {
   return nn_comm_agree(tree->comm, status);
 }
 
-static inline void pause_briefly(void) {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
-
 void nn_tree_meet(nn_tree *tree) {
-  struct nn__meeting *meeting = tree->meeting;
-  const unsigned round = atomic_load_explicit(&meeting->round, memory_order_relaxed);
-  if (atomic_fetch_add_explicit(&meeting->arrived, 1, memory_order_acq_rel) == tree->comm->size - 1) {
-    atomic_store_explicit(&meeting->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&meeting->round, round + 1, memory_order_release);
-    return;
-  }
-  for (int spins = 0; atomic_load_explicit(&meeting->round, memory_order_acquire) == round; spins++) {
-    if (spins < SPINS)
-      pause_briefly();
-    else
-      sched_yield();
-  }
+  nn_meet(tree->meeting, tree->comm->size);
 }
 
 /* The part of node [low, high); `*next` walks through the subtrees in order. A subtree's is where it is, a sum goes to

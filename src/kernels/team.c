@@ -1,17 +1,8 @@
 /** @file team.c
  *  The thread team: one parallel region, a barrier inside it, shares of work. */
 #include <omp.h>
-#include <sched.h>
-#include <stdatomic.h>
 
 #include "nnmpi/kernels.h"
-
-enum { SPINS = 2000 /* looks before a waiting thread offers its core to others: some 20 microseconds */ };
-
-struct nn_meeting {
-  _Alignas(NN_ALIGNMENT) atomic_int arrived;
-  _Alignas(NN_ALIGNMENT) atomic_uint round;
-};
 
 void nn_team_run(int threads, nn_team_function function, void *context) {
   NN_ASSERT(threads >= 1);
@@ -20,9 +11,7 @@ void nn_team_run(int threads, nn_team_function function, void *context) {
     function(&alone, context);
     return;
   }
-  nn_meeting meeting;
-  atomic_init(&meeting.arrived, 0);
-  atomic_init(&meeting.round, 0);
+  nn_meeting meeting = {0};
 #pragma omp parallel num_threads(threads)
   {
     const nn_team team = {.id = omp_get_thread_num(), .size = omp_get_num_threads(), .meeting = &meeting};
@@ -30,31 +19,10 @@ void nn_team_run(int threads, nn_team_function function, void *context) {
   }
 }
 
-static inline void pause_briefly(void) {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
-
 /* Not OpenMP's barrier: that one spins for milliseconds, which on cores that others use too makes every barrier as long
  * as a time slice. */
 void nn_team_barrier(const nn_team *team) {
-  if (team->size == 1) return;
-  nn_meeting *meeting = team->meeting;
-  const unsigned round = atomic_load_explicit(&meeting->round, memory_order_relaxed);
-  if (atomic_fetch_add_explicit(&meeting->arrived, 1, memory_order_acq_rel) == team->size - 1) {
-    atomic_store_explicit(&meeting->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&meeting->round, round + 1, memory_order_release);
-    return;
-  }
-  for (int spins = 0; atomic_load_explicit(&meeting->round, memory_order_acquire) == round; spins++) {
-    if (spins < SPINS)
-      pause_briefly();
-    else
-      sched_yield();
-  }
+  if (team->size > 1) nn_meet(team->meeting, team->size);
 }
 
 void nn_team_share(const nn_team *team, size_t count, size_t grain, size_t *first, size_t *last) {
