@@ -66,6 +66,36 @@ static void a_failed_replacement_leaves_the_old_file_and_no_temporary(void **sta
   assert_int_equal(entries(folder), 2); /* "a" of the test before, and "taken" */
 }
 
+static void a_link_stays_and_what_it_points_at_is_replaced(void **state) {
+  const nn_bytes part = {"new", 3};
+  struct stat about;
+  (void)state;
+  assert_int_equal(nn_directory_create(in_folder("linked")), NN_OK);
+  assert_int_equal(nn_file_replace(in_folder("linked/file"), &part, 1), NN_OK);
+  assert_int_equal(symlink("linked/file", in_folder("link")), 0);
+  assert_int_equal(nn_file_replace(in_folder("link"), &part, 1), NN_OK);
+  assert_int_equal(lstat(in_folder("link"), &about), 0);
+  assert_true(S_ISLNK(about.st_mode));
+  assert_int_equal(entries(in_folder("linked")), 1);
+  assert_int_equal(unlink(in_folder("linked/file")), 0);
+  assert_int_equal(nn_file_replace(in_folder("link"), &part, 1), NN_ERR_IO);
+  assert_non_null(strstr(nn_error_last()->message, "a link to what is not there"));
+}
+
+static void what_is_no_file_is_not_replaced(void **state) {
+  const nn_bytes part = {"x", 1};
+  struct stat about;
+  (void)state;
+  assert_int_equal(mkfifo(in_folder("pipe"), 0666), 0);
+  assert_int_equal(nn_file_replaceable(in_folder("pipe")), NN_ERR_IO);
+  assert_int_equal(nn_file_replace(in_folder("pipe"), &part, 1), NN_ERR_IO);
+  assert_non_null(strstr(nn_error_last()->message, "a pipe or device"));
+  assert_int_equal(stat(in_folder("pipe"), &about), 0);
+  assert_true(S_ISFIFO(about.st_mode));
+  assert_int_equal(nn_file_replaceable(folder), NN_ERR_IO);
+  assert_int_equal(nn_file_replaceable(in_folder("to be made")), NN_OK);
+}
+
 static void temporaries_of_killed_processes_are_swept_and_nothing_else(void **state) {
   (void)state;
   static const char *const names[] = {"swept/best.h5.4711.tmp", "swept/.x.1.tmp", "swept/mine.tmp", "swept/4711.tmp",
@@ -157,6 +187,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_file_is_replaced_whole),
       cmocka_unit_test(a_failed_replacement_leaves_the_old_file_and_no_temporary),
+      cmocka_unit_test(a_link_stays_and_what_it_points_at_is_replaced),
+      cmocka_unit_test(what_is_no_file_is_not_replaced),
       cmocka_unit_test(temporaries_of_killed_processes_are_swept_and_nothing_else),
       cmocka_unit_test(a_device_is_not_read),
       cmocka_unit_test(files_that_cannot_be_read_say_why),

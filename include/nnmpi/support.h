@@ -175,8 +175,11 @@ typedef struct nn_bytes {
 } nn_bytes;
 
 /** Put a file in place whole or not at all: a temporary beside it (O_EXCL), written, fsync'ed, closed, renamed,
- *  the directory fsync'ed; every step checked, the temporary removed on failure. */
+ *  the directory fsync'ed; every step checked, the temporary removed on failure. A link stays, what it points at is
+ *  replaced. */
 nn_status nn_file_replace(const char *path, const nn_bytes *parts, size_t part_count);
+/** Fails where `path` is there already and no file: a folder, a device, a link to nothing. */
+nn_status nn_file_replaceable(const char *path);
 
 /** Remove the temporaries that killed processes left in this folder. No other process may be writing there. */
 void nn_file_sweep(const char *folder);

@@ -114,8 +114,8 @@ void nn__output_prepare(void);
 nn_status nn__output_write(const char *text);
 /** The same for a text that was grown; clears it. */
 nn_status nn__output_text(nn_text *text);
-/** NN_ERR_USAGE where the file to be written is one of those that are read (`inputs`, NULL-terminated). Looks at the
- *  file system: ranks may see different things. */
+/** NN_ERR_USAGE where the file to be written is one of those that are read (`inputs`, NULL-terminated), NN_ERR_IO where
+ *  it is no file. Looks at the file system: ranks may see different things. */
 nn_status nn__output_apart(const char *output, const char *const *inputs);
 
 /** A word as a shell takes it back: quoted where it needs to be. */

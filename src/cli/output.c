@@ -64,9 +64,8 @@ void nn__error_text(nn_text *text, const nn_error *error) {
 
 nn_status nn__output_apart(const char *output, const char *const *inputs) {
   struct stat out, in;
-  if (stat(output, &out) != 0) return NN_OK;
   for (; *inputs != NULL; inputs++)
-    if (stat(*inputs, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+    if (stat(*inputs, &in) == 0 && stat(output, &out) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
       return NN_FAIL(NN_ERR_USAGE, "-o %s: this file is read, and would be lost: give the output another name", output);
-  return NN_OK;
+  return nn_file_replaceable(output);
 }

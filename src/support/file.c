@@ -73,15 +73,43 @@ static nn_status write_temporary(const char *temporary, const char *path, const 
   return status;
 }
 
+/* Where a file belongs: what a link points at is replaced, not the link. `*out` for free(). */
+static nn_status place_of(const char *path, char **out) {
+  struct stat named, about;
+  *out = NULL;
+  if (lstat(path, &named) != 0) return NN_OK; /* nothing there yet */
+  if (stat(path, &about) != 0)
+    return NN_FAIL(NN_ERR_IO, "%s: is a link to what is not there: make that, or remove the link", path);
+  if (S_ISDIR(about.st_mode)) return NN_FAIL(NN_ERR_IO, "%s: is a folder; give the name of a file in it", path);
+  if (!S_ISREG(about.st_mode))
+    return NN_FAIL(NN_ERR_IO, "%s: is a pipe or device, which a file would replace; give the name of a file", path);
+  if (!S_ISLNK(named.st_mode)) return NN_OK;
+  *out = realpath(path, NULL);
+  return *out != NULL ? NN_OK : NN_FAIL(NN_ERR_IO, "%s: cannot be followed: %s", path, strerror(errno));
+}
+
+nn_status nn_file_replaceable(const char *path) {
+  char *target = NULL;
+  const nn_status status = place_of(path, &target);
+  free(target);
+  return status;
+}
+
 nn_status nn_file_replace(const char *path, const nn_bytes *parts, size_t part_count) {
-  char *temporary = NULL;
-  NN_TRY(nn_string_format(&temporary, "%s.%ld.tmp", path, (long)getpid()));
-  nn_status status = write_temporary(temporary, path, parts, part_count);
-  if (status == NN_OK && rename(temporary, path) != 0)
+  char *temporary = NULL, *target = NULL;
+  NN_TRY(place_of(path, &target));
+  const char *place = target != NULL ? target : path;
+  nn_status status = nn_string_format(&temporary, "%s.%ld.tmp", place, (long)getpid());
+  if (status != NN_OK) goto done;
+  status = write_temporary(temporary, path, parts, part_count);
+  if (status == NN_OK && rename(temporary, place) != 0)
     status = NN_FAIL(NN_ERR_IO, "%s: cannot be put in place: %s", path, strerror(errno));
   if (status != NN_OK) (void)unlink(temporary);
+  if (status == NN_OK) status = sync_directory_of(place);
+done:
   nn_free(temporary);
-  return status == NN_OK ? sync_directory_of(path) : status;
+  free(target);
+  return status;
 }
 
 /* "<name>.<process>.tmp", as nn_file_replace() makes it. */
