@@ -34,8 +34,8 @@ static ino_t inode(const char *path) {
   return about.st_ino;
 }
 
-#define LINE_1 "1,20,1,0.666666667,1.1,0.5,0.01,1.583\n"
-#define LINE_2 "2,40,0.5,0.833333333,0.55,0.75,0.01,1.917\n"
+#define LINE_1 "1,20,1,0.666666667,1.1,0.5,0.01,1.58333\n"
+#define LINE_2 "2,40,0.5,0.833333333,0.55,0.75,0.01,1.91667\n"
 
 static void the_first_line_brings_the_header_and_each_epoch_a_line(void **state) {
   scene *s = *state;
@@ -88,7 +88,22 @@ static void what_is_not_known_is_empty_and_what_else_is_computed_comes_behind(vo
   row.lr = 1e-5;
   add(history, row);
   assert_ok(nn_history_csv_append(history, at(s, "values.csv")));
-  assert_text(at(s, "values.csv"), HEADER ",rmse,r2,val_mae\n1,20,1,,,,1e-05,1.583,0.25,-0.5,1e-07\n");
+  assert_text(at(s, "values.csv"), HEADER ",rmse,r2,val_mae\n1,20,1,,,,1e-05,1.58333,0.25,-0.5,1e-07\n");
+  nn_history_destroy(&history);
+}
+
+static void seconds_have_digits_however_short_or_long_an_epoch_is(void **state) {
+  scene *s = *state;
+  nn_history *history = empty_history();
+  nn_epoch_row row = epoch_row(1);
+  row.seconds = 0.0000123456;
+  add(history, row);
+  row = epoch_row(2);
+  row.seconds = 54321.6;
+  add(history, row);
+  assert_ok(nn_history_csv_rewrite(history, at(s, "seconds.csv")));
+  assert_text(at(s, "seconds.csv"), HEADER "\n1,20,1,0.666666667,1.1,0.5,0.01,1.23456e-05\n"
+                                           "2,40,0.5,0.833333333,0.55,0.75,0.01,54321.6\n");
   nn_history_destroy(&history);
 }
 
@@ -100,8 +115,8 @@ static void a_column_that_comes_later_is_there_for_all_lines(void **state) {
   row.valid.top_k = 0.875;
   add(history, row);
   assert_ok(nn_history_csv_append(history, at(s, "late.csv")));
-  assert_text(at(s, "late.csv"), HEADER ",val_top_k\n1,20,1,0.666666667,1.1,0.5,0.01,1.583,\n"
-                                        "2,40,0.5,0.833333333,0.55,0.75,0.01,1.917,0.875\n");
+  assert_text(at(s, "late.csv"), HEADER ",val_top_k\n1,20,1,0.666666667,1.1,0.5,0.01,1.58333,\n"
+                                        "2,40,0.5,0.833333333,0.55,0.75,0.01,1.91667,0.875\n");
   nn_history_destroy(&history);
 }
 
@@ -112,7 +127,7 @@ static void infinite_losses_are_written_as_such(void **state) {
   row.valid.loss = INFINITY;
   add(history, row);
   assert_ok(nn_history_csv_append(history, at(s, "inf.csv")));
-  assert_text(at(s, "inf.csv"), HEADER "\n1,20,1,0.666666667,inf,0.5,0.01,1.583\n");
+  assert_text(at(s, "inf.csv"), HEADER "\n1,20,1,0.666666667,inf,0.5,0.01,1.58333\n");
   nn_history_destroy(&history);
 }
 
@@ -168,6 +183,7 @@ int main(void) {
       cmocka_unit_test(appending_makes_a_missing_file),
       cmocka_unit_test(rewriting_cuts_back_to_the_rows),
       cmocka_unit_test(what_is_not_known_is_empty_and_what_else_is_computed_comes_behind),
+      cmocka_unit_test(seconds_have_digits_however_short_or_long_an_epoch_is),
       cmocka_unit_test(a_column_that_comes_later_is_there_for_all_lines),
       cmocka_unit_test(infinite_losses_are_written_as_such),
       cmocka_unit_test(the_locale_changes_no_point),

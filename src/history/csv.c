@@ -66,7 +66,7 @@ static void add_row(nn_text *out, const nn_epoch_row *row, unsigned known) {
   add_number(out, "%.9g", row->valid.loss);
   add_number(out, "%.9g", row->valid.accuracy);
   add_number(out, "%.9g", row->lr);
-  add_number(out, "%.3f", row->seconds);
+  add_number(out, "%.6g", row->seconds);
   for (unsigned c = 0; c < EXTRAS; c++)
     if (known & 1u << c) add_number(out, "%.9g", value_of(row, &extras[c]));
   nn_text_add(out, "\n");
