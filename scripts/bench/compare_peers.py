@@ -136,6 +136,8 @@ def run_nnmpi(data, work, ranks, threads):
 def processor_rate(data, work):
     """Samples per processor second: what more epochs cost more."""
     once, more = (bench.processor_seconds(data, work, epochs) for epochs in (1, 1 + 2 * work.epochs))
+    if more <= once:
+        raise Failure(f"{work.epochs} epochs of {work.samples} samples are too few to be counted in processor seconds")
     return 2 * work.epochs * work.samples / (more - once)
 
 
