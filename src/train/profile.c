@@ -202,8 +202,8 @@ static void print_table(const nn__trainer *t, const gathered *g) {
     if (value_of(g, r, NN__PHASE_WAIT) < value_of(g, first, NN__PHASE_WAIT)) first = r;
     if (value_of(g, r, NN__PHASE_WAIT) > value_of(g, last, NN__PHASE_WAIT)) last = r;
   }
-  nn_log_info(t->log, "profile: %llu steps in %.3f s; FMA peak of a rank, measured now: %.1f GFLOP/s",
-              (unsigned long long)profile->steps, total, peak);
+  nn_log_info(t->log, "profile: %llu step%s in %.3f s; FMA peak of a rank, measured now: %.1f GFLOP/s",
+              (unsigned long long)profile->steps, NN_PLURAL(profile->steps), total, peak);
   nn_log_info(t->log, "  %-26s %9s%s %7s %9s %9s", "", "ms a step", ranks ? "     least      most" : "", "share",
               "GFLOP/s", "of peak");
   for (size_t i = 0; i < profile->row_count; i++) {

@@ -232,6 +232,18 @@ static nn_status judge_saves(nn__trainer *t, nn_status status) {
   return saved == NN_OK ? status : saved;
 }
 
+/* A run that was stopped may be killed any moment: its profile comes when all else is safe. Collective. */
+static void profile_stopped(nn__trainer *t) {
+  const nn_error stopped = *nn_error_last();
+  if (t->profile == NULL) return;
+  if (nn__profile_end(t) == NN_OK && root(t)) {
+    nn__save(t, NN__SAVE_HISTORY);
+    nn__save_wait(t);
+  }
+  (void)NN_FAIL(stopped.status, "%s", stopped.message);
+  nn_error_set_rank(stopped.rank, stopped.host);
+}
+
 nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry, const nn_train_options *options,
                    nn_log *log, nn_train_result *result) {
   nn__trainer t = {
@@ -253,6 +265,7 @@ nn_status nn_train(nn_comm *comm, nn_config *config, const nn_registry *registry
   close_run(&t, status);
   status = judge_saves(&t, status);
   if (root(&t)) nn__run_summary(&t, status == NN_OK ? "finished" : status == NN_STOPPED ? "stopped" : "failed", status);
+  if (status == NN_STOPPED) profile_stopped(&t);
 done:
   nn__trainer_close(&t);
   return status;

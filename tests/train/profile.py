@@ -34,12 +34,12 @@ class Profile(unittest.TestCase):
             file["train/x"] = [[numbers.random() for _ in range(12)] for _ in range(SAMPLES)]
             file["train/y"] = [numbers.randrange(3) for _ in range(SAMPLES)]
 
-    def train(self, name, ranks, *words):
+    def train(self, name, ranks, *words, expect=0):
         path = f"{self.folder}/{name}.yaml"
         with open(path, "w", encoding="ascii") as file:
             file.write(CONFIG.format(folder=self.folder, name=name, epochs=EPOCHS, batch=BATCH))
         environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-        return common.run(ranks, path, *words, env=environment).stdout.replace("\r", "")
+        return common.run(ranks, path, *words, expect=expect, env=environment).stdout.replace("\r", "")
 
     def same_state(self, *names):
         folders = [f"{self.folder}/{name}/checkpoints" for name in names]
@@ -107,6 +107,13 @@ class Profile(unittest.TestCase):
         self.train("twice", 0, "--set", "train.epochs=2")
         out = self.train("twice", 0, "--profile")
         self.assertRegex(out, r"profile: 7 steps in ")
+
+    def test_a_run_that_is_stopped_early_is_profiled_too(self):
+        for ranks in (0, 2):
+            out = self.train(f"stopped{ranks}", ranks, "--profile", "--set", "run.max_minutes=0.0001", expect=85)
+            self.assertRegex(out, r"profile: 1 step in ")
+            with h5py.File(f"{self.folder}/stopped{ranks}/history.h5") as file:
+                self.assertEqual(file["profile"].attrs["steps"], 1)
 
 
 if __name__ == "__main__":
