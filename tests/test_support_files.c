@@ -150,12 +150,14 @@ static void the_log_writes_to_its_file(void **state) {
   size_t count = 0;
   (void)state;
   assert_int_equal(nn_log_create(1, true, &log), NN_OK); /* rank 1: nothing on the terminal */
+  nn_log_info(log, "before there was a file");
   assert_int_equal(nn_log_to_file(log, in_folder("log.txt")), NN_OK);
   nn_log_info(log, "epoch %d", 3);
   nn_log_warn(log, "slow disk");
   nn_log_destroy(&log);
   assert_null(log);
   assert_int_equal(nn_file_read(in_folder("log.txt"), 1000, &text, &count), NN_OK);
+  assert_non_null(strstr(text, " before there was a file\n"));
   assert_non_null(strstr(text, " epoch 3\n"));
   assert_non_null(strstr(text, " warning: slow disk\n"));
   nn_free(text);

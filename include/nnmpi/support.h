@@ -141,7 +141,7 @@ typedef enum nn_log_level { NN_LOG_INFO, NN_LOG_WARN, NN_LOG_ERROR } nn_log_leve
 nn_status nn_log_create(int rank, bool quiet, nn_log **out);
 void nn_log_destroy(nn_log **log);
 
-/** From now on every line also goes to `path`, with the time in front. Appends. */
+/** Every line, those before too, also goes to `path`, with the time in front. Appends. */
 nn_status nn_log_to_file(nn_log *log, const char *path);
 
 void nn_log_write(nn_log *log, nn_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -10,6 +10,7 @@ struct nn_log {
   int rank;
   bool quiet;
   FILE *file;
+  nn_text early; /* lines for the file before there is one */
   nn_log_before before;
   void *context;
 };
@@ -27,6 +28,7 @@ nn_status nn_log_create(int rank, bool quiet, nn_log **out) {
 void nn_log_destroy(nn_log **log) {
   if (*log == NULL) return;
   if ((*log)->file != NULL) fclose((*log)->file);
+  nn_text_clear(&(*log)->early);
   nn_free(*log);
   *log = NULL;
 }
@@ -37,6 +39,9 @@ nn_status nn_log_to_file(nn_log *log, const char *path) {
   if (file == NULL) return NN_FAIL(NN_ERR_IO, "%s: cannot be opened for writing: %s", path, strerror(errno));
   if (log->file != NULL) fclose(log->file);
   log->file = file;
+  if (log->early.length > 0) fprintf(file, "%s", log->early.at);
+  fflush(file);
+  nn_text_clear(&log->early);
   return NN_OK;
 }
 
@@ -47,14 +52,19 @@ void nn_log_set_before_line(nn_log *log, nn_log_before before, void *context) {
 }
 
 /* A full disk must not stop a training: the log is the one file that may lose lines. */
-static void write_to_file(FILE *file, const char *prefix, const char *text) {
+static void write_to_file(nn_log *log, const char *prefix, const char *text) {
+  enum { EARLY_MAX = 1 << 16 };
   char stamp[32];
   const time_t now = time(NULL);
   struct tm local;
   localtime_r(&now, &local);
   strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &local);
-  fprintf(file, "%s %s%s\n", stamp, prefix, text);
-  fflush(file);
+  if (log->file != NULL) {
+    fprintf(log->file, "%s %s%s\n", stamp, prefix, text);
+    fflush(log->file);
+  } else if (log->early.length < EARLY_MAX) {
+    nn_text_add(&log->early, "%s %s%s\n", stamp, prefix, text);
+  }
 }
 
 void nn_log_write(nn_log *log, nn_log_level level, const char *format, ...) {
@@ -65,7 +75,7 @@ void nn_log_write(nn_log *log, nn_log_level level, const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  if (log->file != NULL) write_to_file(log->file, prefixes[level], text);
+  write_to_file(log, prefixes[level], text);
   if (log->rank != 0 || (log->quiet && level == NN_LOG_INFO)) return;
   if (log->before != NULL) log->before(log->context, level);
   FILE *stream = level == NN_LOG_INFO ? stdout : stderr;

@@ -16,6 +16,7 @@ static void add_batches(const nn__trainer *t, int ranks, nn_text *out) {
   nn_text_add(out, "  %zu training samples, minibatches of %zu: %" PRIu64 " step%s an epoch, %" PRIu64 " in all",
               samples, t->batch, t->steps_per_epoch, NN_PLURAL(t->steps_per_epoch), t->total_steps);
   if (last != t->batch) nn_text_add(out, "; the last of an epoch has %zu", last);
+  if (t->batch < t->batch_asked) nn_text_add(out, "; %zu were asked for", t->batch_asked);
   nn_text_add(out, "\n  %d rank%s, %d virtual rank%s: ", ranks, NN_PLURAL(ranks), t->virtual_ranks,
               NN_PLURAL(t->virtual_ranks));
   if (low == high)

@@ -12,13 +12,11 @@ static nn_status path_in(const nn__trainer *t, const char *name, char **out) {
   return nn_string_format(out, "%s/%s", t->result->run_folder, name);
 }
 
-/* --restart: the old folder stays, under the first free name; unless a job is still at work in it. */
+/* --restart: the old folder stays, under the first free name. */
 static nn_status set_aside(nn__trainer *t) {
   const char *folder = t->result->run_folder;
   struct stat about;
   char *aside = t->set_aside;
-  if (stat(folder, &about) != 0) return NN_OK;
-  if (S_ISDIR(about.st_mode) && access(folder, W_OK) == 0) NN_TRY(nn__run_lock(t));
   for (int i = 1; i < 10000; i++) {
     snprintf(aside, sizeof t->set_aside, "%s.old-%d", folder, i);
     if (stat(aside, &about) == 0) continue;
@@ -30,14 +28,10 @@ static nn_status set_aside(nn__trainer *t) {
   return NN_FAIL(NN_ERR_IO, "%s: too many old runs are kept beside it; remove some of %s.old-*", folder, folder);
 }
 
-nn_status nn__run_open(nn__trainer *t) {
-  const nn_run_config *run = &t->config->run;
+/* This job's folder, and nobody else's. */
+static nn_status enter(nn__trainer *t) {
   char folder[1024 + 32];
-  if (snprintf(t->result->run_folder, 1000, "%s/%s", run->folder, run->name) >= 1000)
-    return NN_FAIL(NN_ERR_CONFIG, "run.folder and run.name are too long together");
-  if (nn_comm_rank(t->comm) != 0) return NN_OK;
   struct stat about;
-  if (t->options->restart) NN_TRY(set_aside(t));
   t->new_folder = stat(t->result->run_folder, &about) != 0;
   snprintf(folder, sizeof folder, "%s/checkpoints", t->result->run_folder);
   NN_TRY(nn_directory_create(folder));
@@ -49,6 +43,19 @@ nn_status nn__run_open(nn__trainer *t) {
   nn_file_sweep(t->result->run_folder);
   snprintf(folder, sizeof folder, "%s/log.txt", t->result->run_folder);
   return nn_log_to_file(t->log, folder);
+}
+
+nn_status nn__run_open(nn__trainer *t) {
+  const nn_run_config *run = &t->config->run;
+  const char *folder = t->result->run_folder;
+  if (snprintf(t->result->run_folder, 1000, "%s/%s", run->folder, run->name) >= 1000)
+    return NN_FAIL(NN_ERR_CONFIG, "run.folder and run.name are too long together");
+  if (nn_comm_rank(t->comm) != 0) return NN_OK;
+  struct stat about;
+  t->replaces = t->options->restart && stat(folder, &about) == 0;
+  if (!t->replaces) return enter(t);
+  /* the old run stays where it is until the new one is known to begin; no job may be at work in it */
+  return S_ISDIR(about.st_mode) && access(folder, W_OK) == 0 ? nn__run_lock(t) : NN_OK;
 }
 
 void nn__run_forget(nn__trainer *t) {
@@ -98,7 +105,7 @@ nn_status nn__run_find(nn__trainer *t, int64_t asked) {
   nn_text report = {0};
   nn_status status = NN_OK;
   int64_t virtual_ranks = t->config->parallel.virtual_ranks;
-  if (nn_comm_rank(t->comm) == 0) {
+  if (nn_comm_rank(t->comm) == 0 && !t->options->restart) {
     status = nn_checkpoint_newest(t->result->run_folder, &report, &t->found);
     if (report.length > 0) nn_log_warn(t->log, "%s", report.at);
     if (status == NN_OK && t->found != NULL) {
@@ -148,12 +155,20 @@ static nn_status write_start(nn__trainer *t) {
   return status;
 }
 
+nn_status nn__run_begin(nn__trainer *t) {
+  if (nn_comm_rank(t->comm) != 0) return NN_OK;
+  if (t->replaces) {
+    NN_TRY(set_aside(t));
+    NN_TRY(enter(t));
+  }
+  return write_start(t);
+}
+
 nn_status nn__run_resume(nn__trainer *t) {
   nn_status status = NN_OK;
   if (nn_comm_rank(t->comm) == 0) {
     t->resumed = t->found != NULL;
     if (t->resumed) status = restore(t);
-    if (status == NN_OK) status = write_start(t);
   }
   NN_TRY(nn_comm_agree(t->comm, status));
   NN_TRY(nn_comm_broadcast(t->comm, &t->resumed, sizeof t->resumed));

@@ -77,6 +77,7 @@ nn_status nn__trainer_sizes(nn__trainer *t, int size) {
         NN_ERR_CONFIG,
         "train.batch_size is %zu, below the %zu ranks that share a batch: start fewer ranks, or use a larger batch",
         t->batch, pieces);
+  t->batch_asked = t->batch;
   if (t->batch > samples) t->batch = samples;
   t->steps_per_epoch = (samples + t->batch - 1) / t->batch;
   t->total_steps = t->steps_per_epoch * (uint64_t)config->train.epochs;
@@ -330,6 +331,9 @@ static void describe(const nn__trainer *t) {
                           : nn_tree_shared(t->tree)  ? "fixed tree in shared memory"
                                                      : "fixed tree";
   const size_t layers = nn_model_layer_count(t->model), parameters = nn_model_trainable_count(t->model);
+  if (t->batch < t->batch_asked)
+    nn_log_warn(t->log, "a minibatch of %zu was asked for, but the training set has %zu sample%s: each step takes all",
+                t->batch_asked, t->batch, NN_PLURAL(t->batch));
   nn_log_info(t->log, "data: %zu train, %zu valid, %zu test samples of %s feature%s, %zu %s",
               nn_dataset_count(t->dataset, NN_SET_TRAIN), nn_dataset_count(t->dataset, NN_SET_VALID),
               nn_dataset_count(t->dataset, NN_SET_TEST), nn_shape_text(in, shape), NN_PLURAL(nn_shape_size(in)),
@@ -370,7 +374,8 @@ nn_status nn__trainer_open(nn__trainer *t) {
   describe(t);
   NN_TRY(nn_comm_agree(t->comm, warn_of_absent_classes(t)));
   NN_TRY(nn__run_resume(t));
-  return t->resumed ? NN_OK : initialise(t);
+  if (!t->resumed) NN_TRY(initialise(t));
+  return nn_comm_agree(t->comm, nn__run_begin(t));
 }
 
 void nn__trainer_close(nn__trainer *t) {

@@ -120,7 +120,7 @@ typedef struct nn__trainer {
   bool faults; /* NNMPI_FAULT is set */
   int threads, virtual_ranks, first_piece, pieces;
   bool plain_reduction, resumed;
-  size_t batch, param_count;
+  size_t batch, batch_asked, param_count; /* batch: at most the training set */
   size_t capacity; /* rows of a pass */
   size_t arena;    /* floats of a gradient that is kept: param_count, or 0 where parts are used at once */
   size_t scratch_floats, scratch_blocks; /* of a part of a gradient: its room, the network's blocks that it holds */
@@ -164,6 +164,7 @@ typedef struct nn__trainer {
   uint64_t saved_step, history_step; /* steps of the newest checkpoint and of history.h5 on disk; UINT64_MAX: none */
   bool step_failed, best_failed;     /* the newest of its kind could not be written */
 
+  bool replaces;        /* rank 0: an old run is to be set aside */
   bool new_folder;      /* rank 0: this process made the run folder */
   char set_aside[1100]; /* where the old one is; empty: there was none */
   bool locked;          /* rank 0: `lock_file` is open and keeps other jobs out of the run folder */
@@ -288,13 +289,14 @@ nn_status nn__profile_end(nn__trainer *t);
 
 /* ---- the run folder (rank 0) ------------------------------------------------------------------------------ */
 
-nn_status nn__run_open(nn__trainer *t); /* rank 0: lock, folders, old run aside, config.yaml */
+nn_status nn__run_open(nn__trainer *t); /* rank 0: folder and lock; of a run that is to be set aside, its lock */
 /* Rank 0: the run did not come to its first step. A folder that was made for it goes again, an old run comes back. */
 void nn__run_forget(nn__trainer *t);
 nn_status
 nn__run_find(nn__trainer *t,
              int64_t asked); /* Collective: is there something to continue, does it fit; settles virtual ranks */
 nn_status nn__run_resume(nn__trainer *t); /* Collective: newest checkpoint → state of all ranks; sets `resumed` */
+nn_status nn__run_begin(nn__trainer *t);  /* rank 0: nothing was refused: old run aside, config.yaml, metrics.csv */
 void nn__run_summary(nn__trainer *t, const char *status, nn_status code);
 
 /* Keep other jobs out of a run folder that exists, until nn__run_unlock() or the end of this process. NN_ERR_BUSY where

@@ -101,6 +101,14 @@ class Session(program.TestCase):
         result = self.run_ok("flowers.yaml", "--restart", "--set", "train.epochs=1")
         self.assertIn("flowers.old-1", result.out)
         self.assertTrue((self.folder / "runs/flowers.old-1/checkpoints/best.h5").is_file())
+        self.assertIn("network: ", (self.folder / "runs/flowers/log.txt").read_text(encoding="utf-8").split("epoch 1/1")[0])
+        result = self.run_ok("flowers.yaml", "--restart", "--set", "model.init_from=" + self.best, "--set", "train.epochs=1")
+        self.assertIn("flowers.old-2", result.out)
+
+    def test_a_minibatch_beyond_the_training_set_is_told(self):
+        for words in [(), ("--dry-run",)]:
+            result = self.run_ok("flowers.yaml", "--set", "train.batch_size=1000", "--set", "train.epochs=0", *words)
+            self.assertRegex(result.out if words else result.err, r"1000 (was|were) asked for")
 
     def test_many_short_epochs_do_not_flood_the_log(self):
         result = self.run_ok("flowers.yaml", "--set", "train.epochs=3000", "--set", "checkpoint.every_epochs=0",

@@ -83,7 +83,8 @@ class Start(Survival):
             self.assertEqual(list((self.folder / "runs").iterdir()), [])
         self.run_ok("it.yaml")
         before = self.digest()
-        self.run_fails(5, "it.yaml", "--restart", "--set", "model.init_from=none.h5")
+        again = self.run_fails(5, "it.yaml", "--restart", "--set", "model.init_from=none.h5")
+        self.assertNotIn("old run", again.out)  # it was never moved
         self.assertEqual([path.name for path in (self.folder / "runs").iterdir()], ["it"])
         self.assertEqual(self.digest(), before)
 
