@@ -165,7 +165,7 @@ static void damaged_files_are_named(void **state) {
   write_gzipped(f.images, bytes, length);
   assert_refused(&f, "images: is truncated");
   unlink(f.images);
-  assert_refused(&f, "images: cannot be opened");
+  assert_refused(&f, "images: no such file");
   f.options.images = s->folder;
   assert_refused(&f, "is not a file");
 }

@@ -124,12 +124,36 @@ static void files_that_cannot_be_read_say_why(void **state) {
   size_t count = 0;
   (void)state;
   assert_int_equal(nn_file_read(in_folder("missing"), 10, &text, &count), NN_ERR_IO);
-  assert_non_null(strstr(nn_error_last()->message, "No such file"));
+  assert_non_null(strstr(nn_error_last()->message, "missing: no such file"));
+  assert_null(strstr(nn_error_last()->message, "did you mean")); /* nothing there is like it */
   assert_int_equal(nn_file_read(folder, 10, &text, &count), NN_ERR_IO);
   assert_non_null(strstr(nn_error_last()->message, "folder"));
   assert_int_equal(nn_file_read(in_folder("a"), 2, &text, &count), NN_ERR_IO);
   assert_non_null(strstr(nn_error_last()->message, "more than"));
   assert_null(text);
+}
+
+static void of_a_file_that_is_not_there_the_nearest_is_named(void **state) {
+  static const char *const there[] = {"near/fashion.yaml",      "near/fashion.h5", "near/step-000000020.h5",
+                                      "near/step-000000030.h5", "near/b.h5",       "near/.fashion.yml"};
+  static const char *const meant[][2] = {
+      {"fashion.yml", "fashion.yaml'?"}, {"Fashion.yaml", "fashion.yaml'?"},
+      {"fashion", "fashion.h5'?"},       {"step-000000010.h5", "step-000000020.h5'?"},
+      {"a.h5", "no such file"},          {"fusion.yaml", "fashion.yaml'?"},
+      {"other.yaml", "no such file"}};
+  const nn_bytes part = {"x", 1};
+  (void)state;
+  assert_int_equal(nn_directory_create(in_folder("near")), NN_OK);
+  for (size_t i = 0; i < sizeof there / sizeof *there; i++)
+    assert_int_equal(nn_file_replace(in_folder(there[i]), &part, 1), NN_OK);
+  for (size_t i = 0; i < sizeof meant / sizeof *meant; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "near/%s", meant[i][0]);
+    assert_int_equal(nn_file_missing(in_folder(name), NN_ERR_DATA), NN_ERR_DATA);
+    const char *message = nn_error_last()->message, *end = meant[i][1];
+    assert_string_equal(message + strlen(message) - strlen(end), end);
+  }
+  assert_int_equal(nn_file_missing("nowhere/at/all", NN_ERR_DATA), NN_ERR_DATA);
 }
 
 static void folders_are_made_with_their_parents(void **state) {
@@ -194,6 +218,7 @@ int main(void) {
       cmocka_unit_test(temporaries_of_killed_processes_are_swept_and_nothing_else),
       cmocka_unit_test(a_device_is_not_read),
       cmocka_unit_test(files_that_cannot_be_read_say_why),
+      cmocka_unit_test(of_a_file_that_is_not_there_the_nearest_is_named),
       cmocka_unit_test(folders_are_made_with_their_parents),
       cmocka_unit_test(the_log_writes_to_its_file),
       cmocka_unit_test(faults_name_point_number_and_rank),

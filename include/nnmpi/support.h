@@ -187,6 +187,9 @@ void nn_file_sweep(const char *folder);
 /** A whole regular file of at most `limit` bytes; `*out` has a zero behind it, for nn_free(). */
 nn_status nn_file_read(const char *path, size_t limit, char **out, size_t *count);
 
+/** Fail with `code`: there is no such file; and name the one of its folder that may have been meant. */
+nn_status nn_file_missing(const char *path, nn_status code);
+
 /** mkdir -p. */
 nn_status nn_directory_create(const char *path);
 /** The folder that is to hold the file `path`. */

@@ -14,7 +14,10 @@ enum { CONFIG_BYTES_MAX = 4 << 20 };
 /* What somebody may have meant by the name of a file that is none, or not a configuration. */
 static nn_status explain_unreadable(const char *path) {
   if (nn_error_last()->status != NN_ERR_IO) return nn_error_last()->status;
-  if (strpbrk(path, "./") == NULL) return nn__unknown_command(path);
+  if (strcmp(path, "-") == 0)
+    return NN_FAIL(NN_ERR_USAGE, "'-': a configuration is not read from standard input: write it into a file, and "
+                                 "give its name");
+  if (strpbrk(path, "./") == NULL && access(path, F_OK) != 0) return nn__unknown_command(path);
   return NN_FAIL(NN_ERR_CONFIG, "%s", nn_error_last()->message);
 }
 

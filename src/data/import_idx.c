@@ -52,6 +52,7 @@ static nn_status open_file(idx *f) {
   struct stat about;
   /* O_NONBLOCK: opening a pipe without a writer would wait for ever */
   const int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0 && errno == ENOENT) return nn_file_missing(f->path, NN_ERR_DATA);
   if (fd < 0) return NN_FAIL(NN_ERR_DATA, "%s: cannot be opened: %s", f->path, strerror(errno));
   if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
     close(fd);

@@ -24,7 +24,7 @@ static nn_status look_before(nn_h5_file *file) {
   struct stat about;
   if (nn_fault("open", 0)) return nn__h5_fail(file, "cannot be opened: %s", strerror(EIO));
   if (stat(file->name, &about) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return nn__h5_fail(file, "no such file");
+    if (errno == ENOENT || errno == ENOTDIR) return nn_file_missing(file->name, file->code);
     return nn__h5_fail(file, "cannot be opened: %s", strerror(errno));
   }
   if (S_ISDIR(about.st_mode)) return nn__h5_fail(file, "is a folder; an HDF5 file is needed");

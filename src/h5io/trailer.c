@@ -95,7 +95,7 @@ static nn_status file_open(const char *path, nn_status code, int *fd, uint64_t *
   /* O_NONBLOCK: opening a pipe without a writer would wait for ever */
   const int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (opened < 0)
-    return errno == ENOENT ? NN_FAIL(code, "%s: no such file", path)
+    return errno == ENOENT ? nn_file_missing(path, code)
                            : NN_FAIL(NN_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
   if (fstat(opened, &about) != 0 || !S_ISREG(about.st_mode)) {
     close(opened);

@@ -129,6 +129,39 @@ void nn_file_sweep(const char *folder) {
   closedir(directory);
 }
 
+/* ---- files that are not there ------------------------------------------------------------------------------ */
+
+/* How far an entry of the folder is from the name that was meant; −1: too far. Endings alone are no likeness. */
+static int likeness(const char *meant, const char *entry) {
+  const char *dot = strrchr(meant, '.');
+  const size_t stem = dot != NULL && dot != meant ? (size_t)(dot - meant) : strlen(meant);
+  const int distance = nn_edit_distance(meant, entry), allowed = stem <= 3 ? 1 : stem <= 7 ? 2 : 3;
+  const bool begins = stem >= 3 && strncmp(meant, entry, strlen(meant)) == 0; /* the ending was left out */
+  if (entry[0] == '.' || is_temporary(entry)) return -1;
+  return (distance <= allowed && (size_t)distance < stem) || begins ? distance : -1;
+}
+
+nn_status nn_file_missing(const char *path, nn_status code) {
+  const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+  char *folder = NULL, near[256] = "";
+  int least = -1;
+  NN_TRY(folder_of(path, &folder));
+  DIR *directory = opendir(folder);
+  nn_free(folder);
+  for (const struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+    const int distance = likeness(name, entry->d_name);
+    const bool nearer = least < 0 || distance < least || (distance == least && strcmp(entry->d_name, near) < 0);
+    if (distance < 0 || !nearer) continue;
+    least = distance;
+    snprintf(near, sizeof near, "%s", entry->d_name);
+  }
+  if (directory != NULL) closedir(directory);
+  if (least < 0) return NN_FAIL(code, "%s: no such file", path);
+  return NN_FAIL(code, "%s: no such file; did you mean '%.*s%s'?", path, (int)(name - path), path, near);
+}
+
+/* ---- files read whole ----------------------------------------------------------------------------------------- */
+
 /* An open file that is regular and of at most `limit` bytes. */
 static nn_status look_at(int file, const char *path, size_t limit, size_t *size) {
   char have[32], most[32];
@@ -151,6 +184,7 @@ nn_status nn_file_read(const char *path, size_t limit, char **out, size_t *count
   size_t size = 0, have = 0;
   /* O_NONBLOCK: opening a pipe without a writer would wait for ever */
   const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0 && errno == ENOENT) return nn_file_missing(path, NN_ERR_IO);
   if (file < 0) return NN_FAIL(NN_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
   NN_TRY_DONE(look_at(file, path, limit, &size));
   NN_TRY_DONE(nn_alloc(size + 1, 1, path, &memory));

@@ -121,8 +121,8 @@ typedef struct nn__trainer {
   int threads, virtual_ranks, first_piece, pieces;
   bool plain_reduction, resumed;
   size_t batch, batch_asked, param_count; /* batch: at most the training set */
-  size_t capacity; /* rows of a pass */
-  size_t arena;    /* floats of a gradient that is kept: param_count, or 0 where parts are used at once */
+  size_t capacity;                        /* rows of a pass */
+  size_t arena; /* floats of a gradient that is kept: param_count, or 0 where parts are used at once */
   size_t scratch_floats, scratch_blocks; /* of a part of a gradient: its room, the network's blocks that it holds */
   float *magnitudes;                     /* [threads]: largest number that goes into a product of the gradient */
   double terms;                          /* products in a number of the gradient, at most */
