@@ -491,7 +491,7 @@ static void evaluation_opens_one_set_with_the_normalisation_of_training(void **s
   float mean[3] = {1, 1, 1}, inverse[3] = {1, 2, 4};
   const nn_normalizer n = {.width = 3, .scale = 2, .mean = mean, .inverse_deviation = inverse};
   loaded l = {0};
-  assert_ok(nn_dataset_open_set(s->path, NULL, true, 2, &n, &l.set)); /* no test set: the top */
+  assert_ok(nn_dataset_open_set(s->path, NULL, true, 2, &n, NULL, &l.set)); /* no test set: the top */
   assert_ok(load_rows(&l, 1));
   assert_int_equal(nn_dataset_count(l.set, NN_SET_TEST), 2);
   assert_int_equal(nn_dataset_count(l.set, NN_SET_TRAIN), 0);
@@ -503,17 +503,17 @@ static void evaluation_opens_one_set_with_the_normalisation_of_training(void **s
   free(rows);
   unload(&l);
 
-  assert_ok(nn_dataset_open_set(s->path, "train", true, 0, NULL, &l.set)); /* labels as values */
+  assert_ok(nn_dataset_open_set(s->path, "train", true, 0, NULL, NULL, &l.set)); /* labels as values */
   assert_ok(load_rows(&l, 1));
   assert_int_equal(nn_dataset_count(l.set, NN_SET_TEST), 4);
   assert_false(nn_dataset_target(l.set)->classes);
   assert_int_equal(nn_dataset_target(l.set)->width, 1);
   unload(&l);
 
-  assert_fails(nn_dataset_open_set(s->path, "test", true, 2, &n, &l.set), NN_ERR_DATA, "a.h5", "test/x");
-  assert_fails(nn_dataset_open_set(s->path, "best", true, 2, &n, &l.set), NN_ERR_USAGE, "best");
+  assert_fails(nn_dataset_open_set(s->path, "test", true, 2, &n, NULL, &l.set), NN_ERR_DATA, "a.h5", "test/x");
+  assert_fails(nn_dataset_open_set(s->path, "best", true, 2, &n, NULL, &l.set), NN_ERR_USAGE, "best");
   const nn_normalizer wide = {.width = 4, .scale = 1};
-  assert_fails(nn_dataset_open_set(s->path, NULL, true, 2, &wide, &l.set), NN_ERR_DATA, "(3 numbers)", "takes 4");
+  assert_fails(nn_dataset_open_set(s->path, NULL, true, 2, &wide, NULL, &l.set), NN_ERR_DATA, "(3 numbers)", "takes 4");
 }
 
 static void a_peek_tells_the_classes_without_the_rows(void **state) {
@@ -537,7 +537,7 @@ static void prediction_needs_no_targets(void **state) {
   assert_ok(nn_h5_image_write(image, "test/x", NN_H5_F32, 2, (const uint64_t[]){2, 1}, 0, x));
   save(&image, at(s, "a.h5"));
   loaded l = {0};
-  assert_ok(nn_dataset_open_set(s->path, NULL, true, 3, NULL, &l.set));
+  assert_ok(nn_dataset_open_set(s->path, NULL, true, 3, NULL, NULL, &l.set));
   assert_int_equal(nn_dataset_target(l.set)->width, 0); /* there are none */
   assert_ok(load_rows(&l, 2));
   float *rows = all_x(l.set, NN_SET_TEST, 2);

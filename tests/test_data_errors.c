@@ -286,11 +286,12 @@ static void names_of_classes_must_be_those_of_the_network(void **state) {
   assert_ok(nn_h5_image_texts(image, "class_names", (const char *const[]){"a", "b", "c"}, 3));
   save(&image, at(s, "a.h5"));
   nn_dataset *d = NULL;
-  assert_fails(nn_dataset_open_set(s->path, "train", true, 4, NULL, &d), NN_ERR_DATA, "3 class names", "4 classes");
+  assert_fails(nn_dataset_open_set(s->path, "train", true, 4, NULL, NULL, &d), NN_ERR_DATA, "3 class names",
+               "4 classes");
   image = small_image();
   save(&image, s->path);
   loaded l = {0};
-  assert_ok(nn_dataset_open_set(s->path, "train", true, 2, NULL, &l.set));
+  assert_ok(nn_dataset_open_set(s->path, "train", true, 2, NULL, NULL, &l.set));
   assert_fails(load_rows(&l, 1), NN_ERR_DATA, "train/y: row 3 ", "label 2", "2 classes, 0 to 1");
   unload(&l);
 }

@@ -56,10 +56,14 @@ nn_status nn_dataset_open(const nn_data_config *config, uint64_t seed, nn_datase
 
 /** Open one set of a file for `evaluate` and `predict`: its x (and y if present and wanted) as NN_SET_TEST, normalised
  *  as `normalizer` says. `split`: "train", "valid", "test", or NULL: test, else what there is ("x", "y" at the top
- *  are accepted). `classes` is how labels are to be read: 0 for values. Where there is no y, the target's width is 0.
- *  Class names of the file that are not `classes` in number are an error; comparing the names is up to the caller. */
+ *  are accepted). `trained` (NULL: unknown) is the configuration of the run that trained the network: sets have the
+ *  names that it gave them, or else the usual ones, and "valid" is what it watched, also where data.valid_fraction took
+ *  that from train (needs the targets). `classes` is how labels are to be read: 0 for values. Where there is no y, the
+ * target's width is 0. Class names of the file that are not `classes` in number are an error; comparing the names is up
+ * to the caller. */
 nn_status nn_dataset_open_set(const char *file, const char *split, bool targets, size_t classes,
-                              const nn_normalizer *normalizer, nn_dataset **out);
+                              const nn_normalizer *normalizer, const nn_config *trained, nn_dataset **out);
+bool nn_dataset_is_drawn(const nn_dataset *dataset); /**< opened so: the samples that data.valid_fraction took */
 void nn_dataset_destroy(nn_dataset **dataset);
 
 size_t nn_dataset_shared_bytes(const nn_dataset *dataset);  /**< the copy of all rows, labels, scratch for statistics */

@@ -77,6 +77,10 @@ size_t nn_dataset_count(const nn_dataset *dataset, nn_set set) {
   return dataset->views[set].count;
 }
 
+bool nn_dataset_is_drawn(const nn_dataset *dataset) {
+  return dataset->drawn;
+}
+
 const char *nn_dataset_x_name(const nn_dataset *dataset, nn_set set) {
   NN_ASSERT(dataset->views[set].table != NULL);
   return dataset->views[set].table->x_name;

@@ -42,6 +42,7 @@ struct nn_dataset {
   int weight_mode; /**< nn_class_weight_mode */
   const nn_tensor *weight_values;
   size_t split_count; /**< samples that valid_fraction takes from train; 0: none */
+  bool drawn;         /**< the set that was asked for is these */
 
   nn_shape shape;
   size_t width; /**< numbers of a sample */

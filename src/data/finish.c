@@ -199,6 +199,10 @@ nn_status nn_dataset_finish(nn_dataset *dataset) {
   nn_dataset *d = dataset;
   nn__count_classes(d);
   NN_TRY(split_train(d));
+  if (d->drawn) {
+    d->views[NN_SET_TEST] = d->views[NN_SET_VALID];
+    d->views[NN_SET_VALID] = (nn__view){0};
+  }
   if (!d->given_normalizer) {
     d->normalizer.width = d->width;
     d->normalizer.target_width = d->target.classes ? 0 : d->target.width;

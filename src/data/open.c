@@ -299,25 +299,49 @@ nn_status nn_dataset_open(const nn_data_config *config, uint64_t seed, nn_datase
   return status;
 }
 
-/* Which x and y `split` means: its own, or what is nearest to a test set. */
-static nn_status find_split(const nn_dataset *d, const char *split, char **x, char **y) {
-  static const char *const order[] = {"test/", "", "valid/", "train/"};
-  if (split != NULL && strcmp(split, "train") != 0 && strcmp(split, "valid") != 0 && strcmp(split, "test") != 0)
-    return NN_FAIL(NN_ERR_USAGE, "\"%s\" is no set of a data set: train, valid or test", split);
-  char prefix[16] = "test/";
-  if (split != NULL) {
-    snprintf(prefix, sizeof prefix, "%s/", split);
-  } else {
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-      char name[32];
-      snprintf(name, sizeof name, "%sx", order[i]);
-      if (!nn_h5_has(d->file, name)) continue;
-      snprintf(prefix, sizeof prefix, "%s", order[i]);
-      break;
-    }
+/* What a set is called: as in the run that trained the network (NULL: unknown), else as usual. Is it there? */
+static bool find_set(const nn_dataset *d, nn_set set, const nn_data_config *c, const char *names[2]) {
+  if (c != NULL) {
+    const char *const own[NN_SET_COUNT][2] = {
+        {c->train_x, c->train_y}, {c->valid_x, c->valid_y}, {c->test_x, c->test_y}};
+    names[0] = own[set][0];
+    names[1] = own[set][1] != NULL ? own[set][1] : default_names[set][1];
+    if (names[0] != NULL && nn_h5_has(d->file, names[0])) return true;
   }
-  NN_TRY(nn_string_format(x, "%sx", prefix));
-  return nn_string_format(y, "%sy", prefix);
+  memcpy(names, default_names[set], sizeof default_names[set]);
+  return nn_h5_has(d->file, names[0]);
+}
+
+/* Which x and y `split` means: its own, or what is nearest to a test set. `d->drawn`: rows of train. */
+static nn_status find_split(nn_dataset *d, const char *split, const nn_data_config *trained, const char *names[2]) {
+  int set = NN_SET_TRAIN;
+  if (split == NULL) {
+    if (find_set(d, NN_SET_TEST, trained, names)) return NN_OK;
+    names[0] = "x";
+    names[1] = "y";
+    if (nn_h5_has(d->file, "x") || find_set(d, NN_SET_VALID, trained, names) ||
+        find_set(d, NN_SET_TRAIN, trained, names))
+      return NN_OK;
+    split = "test";
+  }
+  while (set < NN_SET_COUNT && strcmp(split, key_names[set]) != 0) set++;
+  if (set == NN_SET_COUNT) return NN_FAIL(NN_ERR_USAGE, "\"%s\" is no set of a data set: train, valid or test", split);
+  if (find_set(d, (nn_set)set, trained, names) || set != NN_SET_VALID || trained == NULL) return NN_OK;
+  d->drawn = trained->valid == NN_VALID_AUTO && trained->valid_fraction > 0;
+  if (d->drawn) (void)find_set(d, NN_SET_TRAIN, trained, names);
+  if (trained->valid == NN_VALID_TEST) (void)find_set(d, NN_SET_TEST, trained, names);
+  return NN_OK;
+}
+
+/* The samples that valid_fraction took from the training set. Who asks for them knows what is in the same file. */
+static nn_status draw_valid(nn_dataset *d, const nn__table *train, double fraction) {
+  if (train->rows < 2 || !train->has_y)
+    return NN_FAIL(NN_ERR_DATA, "%s: the validation set cannot be drawn from %s, as it was in training: %s", d->source,
+                   train->x_name, train->has_y ? "it has 1 sample" : "it has no targets");
+  d->split_count = nn__split_size(fraction, train->rows);
+  d->views[NN_SET_VALID] = (nn__view){.table = train, .count = d->split_count};
+  d->views[NN_SET_TRAIN] = (nn__view){.table = train, .count = train->rows - d->split_count};
+  return NN_OK;
 }
 
 /* The network was trained on certain names of classes: labels of a file with other names would mean something else. */
@@ -331,9 +355,19 @@ static nn_status check_names(nn_dataset *d, size_t classes) {
   return NN_OK;
 }
 
-static nn_status fill_set(nn_dataset *d, const char *split, bool targets, size_t classes, const nn_normalizer *n) {
-  nn__table *t = &d->tables[NN_SET_TEST];
-  NN_TRY(find_split(d, split, &t->x_name, &t->y_name));
+static nn_status fill_set(nn_dataset *d, const char *split, bool targets, size_t classes, const nn_normalizer *n,
+                          const nn_config *trained) {
+  const char *names[2];
+  NN_TRY(find_split(d, split, trained != NULL ? &trained->data : NULL, names));
+  nn__table *t = &d->tables[d->drawn ? NN_SET_TRAIN : NN_SET_TEST];
+  NN_TRY(nn_string_copy(names[0], &t->x_name));
+  NN_TRY(nn_string_copy(names[1], &t->y_name));
+  if (d->drawn && !targets)
+    return NN_FAIL(
+        NN_ERR_DATA,
+        "%s: has no validation set of its own: the network's was drawn from %s (data.valid_fraction); --split "
+        "train answers for all of its rows",
+        d->source, t->x_name);
   NN_TRY(read_info(d, t->x_name, NULL, &t->x));
   t->present = true;
   t->has_y = targets && nn_h5_has(d->file, t->y_name);
@@ -352,17 +386,22 @@ static nn_status fill_set(nn_dataset *d, const char *split, bool targets, size_t
     else
       d->target.width = t->y.rank == 2 ? (size_t)t->y.dims[1] : 1;
   }
-  view_whole(d, NN_SET_TEST, NN_SET_TEST);
+  if (d->drawn) {
+    d->seed = (uint64_t)trained->run.seed;
+    NN_TRY(draw_valid(d, t, trained->data.valid_fraction));
+  } else {
+    view_whole(d, NN_SET_TEST, NN_SET_TEST);
+  }
   return lay_out(d);
 }
 
 nn_status nn_dataset_open_set(const char *file, const char *split, bool targets, size_t classes,
-                              const nn_normalizer *normalizer, nn_dataset **out) {
+                              const nn_normalizer *normalizer, const nn_config *trained, nn_dataset **out) {
   nn_dataset *d = NULL;
   NN_TRY(new_dataset(file, true, &d));
   NN_ASSERT(d != NULL);
   d->given_normalizer = true;
-  nn_status status = fill_set(d, split, targets, classes, normalizer);
+  nn_status status = fill_set(d, split, targets, classes, normalizer, trained);
   if (status == NN_OK && normalizer != NULL) {
     nn_normalizer_clear(&d->normalizer);
     status = nn_normalizer_copy(normalizer, &d->normalizer);

@@ -43,7 +43,7 @@ static nn_status job_begin(job *j, const char *checkpoint, const char *data, con
   NN_TRY(nn_trained_load(checkpoint, &j->trained));
   const nn_target_info *target = &j->trained->target;
   NN_TRY(nn_dataset_open_set(data, split, targets, target->classes ? target->width : 0, &j->trained->normalizer,
-                             &j->dataset));
+                             j->trained->config, &j->dataset));
   if (targets) NN_TRY(same_classes(nn_dataset_target(j->dataset), target, data));
   char wants[96], has[96];
   const nn_shape *shape = nn_dataset_shape(j->dataset);
@@ -92,7 +92,8 @@ nn_status nn_evaluate_file(nn_comm *comm, const char *checkpoint, const char *da
                                      .task = &j.task,
                                      .rows = &j.rows};
   NN_TRY_DONE(nn__evaluate(&evaluation, NN_SET_TEST, &metrics));
-  nn_text_add(out, "%-9s %s\n", "dataset", nn_dataset_x_name(j.dataset, NN_SET_TEST));
+  nn_text_add(out, "%-9s %s%s\n", "dataset", nn_dataset_x_name(j.dataset, NN_SET_TEST),
+              nn_dataset_is_drawn(j.dataset) ? " (the samples that data.valid_fraction took)" : "");
   nn_text_add(out, "%-9s %zu\n", "samples", nn_dataset_count(j.dataset, NN_SET_TEST));
   add_metric(out, "loss", metrics.loss);
   add_metric(out, "accuracy", metrics.accuracy);

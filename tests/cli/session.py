@@ -105,6 +105,29 @@ class Session(program.TestCase):
         result = self.run_ok("flowers.yaml", "--restart", "--set", "model.init_from=" + self.best, "--set", "train.epochs=1")
         self.assertIn("flowers.old-2", result.out)
 
+    def test_what_a_run_watched_can_be_evaluated(self):
+        for name, sets in [("drawn", ("data.valid_fraction=0.25", "data.valid=auto")), ("watched", ("data.valid=test",))]:
+            with self.subTest(name=name):
+                self.run_ok("flowers.yaml", *[word for value in (f"run.name={name}", *sets) for word in ("--set", value)])
+                checkpoint, last = [f"runs/{name}/{file}" for file in ("checkpoints/step-000000024.h5", "metrics.csv")]
+                if name == "drawn":
+                    checkpoint = checkpoint.replace("24", "18")  # 36 samples are left
+                row = (self.folder / last).read_text(encoding="utf-8").splitlines()[-1].split(",")
+                for ranks in (0, 2):
+                    out = self.run_ok("evaluate", checkpoint, "flowers.h5", "--split", "valid", ranks=ranks).out
+                    self.assertIn("samples   12\n", out)
+                    self.assertEqual(f"{float(row[4]):.6g}", re.search(r"loss +(\S+)", out)[1])
+        self.run_fails(4, "predict", "runs/drawn/checkpoints/best.h5", "flowers.h5", "--split", "valid", "-o", "p.csv",
+                       parts=["data.valid_fraction", "--split train"])
+
+    def test_sets_have_the_names_that_the_run_gave_them(self):
+        sets = ("run.name=named", "data.valid=none", "data.test_x=train/x", "data.test_y=train/y")
+        out = self.run_ok("flowers.yaml", *[word for value in sets for word in ("--set", value)]).out
+        loss = re.search(r"test: +loss (\S+)", out)[1]
+        out = self.run_ok("evaluate", "runs/named/checkpoints/step-000000024.h5", "flowers.h5").out
+        self.assertIn("dataset   train/x\n", out)
+        self.assertEqual(loss, f"{float(re.search(r'loss +([0-9.]+)', out)[1]):.4f}")
+
     def test_a_minibatch_beyond_the_training_set_is_told(self):
         for words in [(), ("--dry-run",)]:
             result = self.run_ok("flowers.yaml", "--set", "train.batch_size=1000", "--set", "train.epochs=0", *words)

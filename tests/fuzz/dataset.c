@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   if (!fuzz_failed(nn_dataset_open(&config, 1, &dataset))) (void)fuzz_failed(nn_dataset_peek(dataset));
   nn_dataset_destroy(&dataset);
-  if (!fuzz_failed(nn_dataset_open_set(file.path, NULL, true, 3, NULL, &dataset))) load(dataset);
+  if (!fuzz_failed(nn_dataset_open_set(file.path, NULL, true, 3, NULL, NULL, &dataset))) load(dataset);
   (void)fuzz_failed(nn_inspect(file.path, &text));
   nn_text_clear(&text);
   fuzz_file_remove(&file);
