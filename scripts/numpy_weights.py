@@ -7,9 +7,9 @@ default_rng(seed).normal(0, 1/sqrt(in), (in, out)), layer by layer; biases 0. St
 """
 
 import argparse
+import sys
 
-import h5py
-import numpy
+import plotting
 
 
 def main():
@@ -20,6 +20,13 @@ def main():
     arguments = parser.parse_args()
     if len(arguments.sizes) < 2 or min(arguments.sizes) < 1:
         parser.error("at least two sizes, all positive: inputs and outputs")
+    try:
+        plotting.find_interpreter(("h5py", "numpy"), ("h5py", "numpy"))
+    except plotting.Failure as failure:
+        sys.exit(f"numpy_weights: {failure}")
+    import h5py
+    import numpy
+
     generator = numpy.random.default_rng(arguments.seed)
     with h5py.File(arguments.output, "w") as file:
         for layer, (inputs, outputs) in enumerate(zip(arguments.sizes, arguments.sizes[1:]), 1):

@@ -36,18 +36,17 @@ class Answers:
     def __init__(self, options):
         split = ["--split", options.split] if options.split else []
         found = plotting.predict(options.nnmpi, options.checkpoint, options.data, *split)
-        self.x_name = found["dataset"]
+        self.x_name, self.y_name = found["dataset"], found["targets"]
         self.classes, self.probability = found["class"], found["probability"]
-        y_name = self.x_name[:-1] + "y"
         with plotting.open_h5(options.data) as file:
             self.shape = file[self.x_name].shape
-            self.true = file[y_name][()].ravel() if y_name in file else None
+            self.true = file[self.y_name][()].ravel() if self.y_name in file else None
             count = 1 + max(int(self.classes.max()), -1 if self.true is None else int(self.true.max()),
                             found["outputs"].shape[1] - 1, 1)
             names = found.get("class_names", file.get("class_names", []))
             self.names = plotting.class_names({"class_names": names}, count)
         if self.true is not None and (self.true.shape != self.classes.shape or self.true.dtype.kind not in "iu"):
-            raise Failure(4, f"{options.data}: {y_name} is not one class for each sample")
+            raise Failure(4, f"{options.data}: {self.y_name} is not one class for each sample")
 
 
 def picture_shape(shape, data):
@@ -71,7 +70,7 @@ def choose_rows(options, answers):
     if not options.wrong:
         return list(range(min(count, options.count)))
     if answers.true is None:
-        raise Failure(4, f"{options.data}: without {answers.x_name[:-1]}y nobody can say what is wrong")
+        raise Failure(4, f"{options.data}: without {answers.y_name} nobody can say what is wrong")
     wrong = [int(row) for row in (answers.classes != answers.true).nonzero()[0]]
     if not wrong:
         raise Failure(4, f"{options.data}: all {count} samples of {answers.x_name} are told right; there is nothing to draw")
@@ -99,7 +98,7 @@ def per_cent(share):
 
 def title(answers):
     """"test set: 8,692 of 10,000 right (86.92 %)"."""
-    name = answers.x_name[:-2] + " set" if "/" in answers.x_name else answers.x_name
+    name = answers.x_name[:-2] + " set" if answers.x_name.endswith("/x") else answers.x_name
     if answers.true is None:
         return name
     right, count = int((answers.classes == answers.true).sum()), len(answers.true)
@@ -158,7 +157,7 @@ def write_numbers(axes, pairs, share):
 
 def draw_confusion(options, answers):
     if answers.true is None:
-        raise Failure(4, f"{options.data}: has no {answers.x_name[:-1]}y; a confusion matrix needs the true classes")
+        raise Failure(4, f"{options.data}: has no {answers.y_name}; a confusion matrix needs the true classes")
     count = len(answers.names)
     if count > CLASSES_MAX:
         raise Failure(4, f"{options.checkpoint}: has {count} classes; at most {CLASSES_MAX} can be drawn as a matrix")

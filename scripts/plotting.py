@@ -17,7 +17,7 @@ COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 GREY = "#555555"
 SYSTEM_PYTHON = "/usr/bin/python3"
 REEXEC = "NNMPI_PLOT_REEXEC"
-PACKAGES = {"h5py": "python3-h5py", "matplotlib": "python3-matplotlib", "yaml": "python3-yaml"}  # Debian's
+PACKAGES = {"h5py": "python3-h5py", "numpy": "python3-numpy", "matplotlib": "python3-matplotlib", "yaml": "python3-yaml"}  # Debian's
 
 
 class Failure(Exception):
@@ -105,14 +105,14 @@ def open_h5(path):
 
 
 def predict(program, checkpoint, data, *options):
-    """What `nnmpi predict` answers: {"outputs": …, "class": …, "probability": …, "activations/…": …, "dataset": "test/x"}."""
+    """What `nnmpi predict` answers: {"outputs": …, "class": …, "probability": …, "activations/…": …, "dataset": "test/x", "targets": "test/y"}."""
     with tempfile.TemporaryDirectory(prefix="nnmpi-plot-") as folder:
         answers = pathlib.Path(folder) / "answers.h5"
         run(program, "predict", checkpoint, data, "-o", answers, *options)
         found = {}
         with open_h5(answers) as file:
             file.visititems(lambda name, item: found.update({name: item[()]} if hasattr(item, "dtype") else {}))
-            found["dataset"] = bytes(file.attrs["dataset"]).decode()
+            found.update({name: bytes(file.attrs[name]).decode() for name in ("dataset", "targets")})
     if "class" not in found:
         raise Failure(4, f"{checkpoint}: the network answers with values, not with classes")
     return found

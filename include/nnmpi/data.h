@@ -85,6 +85,7 @@ nn_dataset_target(const nn_dataset *dataset); /**< for values: known after open;
 size_t nn_dataset_count(const nn_dataset *dataset,
                         nn_set set); /**< samples; 0: no such set. Valid before finish too. */
 const char *nn_dataset_x_name(const nn_dataset *dataset, nn_set set);  /**< of a set that is there: "test/x" */
+const char *nn_dataset_y_name(const nn_dataset *dataset, nn_set set);  /**< its targets' name; they may be missing */
 const nn_normalizer *nn_dataset_normalizer(const nn_dataset *dataset); /**< after finish */
 /** Digest of the data as stored (all sets, shapes, types): a changed file is noticed on resume. After finish. */
 uint64_t nn_dataset_digest(const nn_dataset *dataset);

@@ -86,6 +86,11 @@ const char *nn_dataset_x_name(const nn_dataset *dataset, nn_set set) {
   return dataset->views[set].table->x_name;
 }
 
+const char *nn_dataset_y_name(const nn_dataset *dataset, nn_set set) {
+  NN_ASSERT(dataset->views[set].table != NULL);
+  return dataset->views[set].table->y_name;
+}
+
 const nn_normalizer *nn_dataset_normalizer(const nn_dataset *dataset) {
   return &dataset->normalizer;
 }

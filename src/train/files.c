@@ -209,6 +209,7 @@ static nn_status write_h5(const job *j, const float *outputs, const float *activ
   if (status != NN_OK) return status;
   NN_TRY_DONE(nn_h5_image_attribute_text(image, "/", "format", "nnmpi predictions"));
   NN_TRY_DONE(nn_h5_image_attribute_text(image, "/", "dataset", nn_dataset_x_name(j->dataset, NN_SET_TEST)));
+  NN_TRY_DONE(nn_h5_image_attribute_text(image, "/", "targets", nn_dataset_y_name(j->dataset, NN_SET_TEST)));
   NN_TRY_DONE(nn_h5_image_write(image, "outputs", NN_H5_F32, 2, dims, 0, outputs));
   if (target->classes) {
     NN_TRY_DONE(nn_alloc(count, sizeof(int32_t) + sizeof(float), "predicted classes", &memory));

@@ -110,6 +110,16 @@ class Predictions(PictureTest):
         self.assertEqual(plot_predictions.count_pairs(answers).tolist(), [[2, 0, 1], [1, 2, 0], [0, 0, 2]])
         self.assertEqual(plot_predictions.title(answers), "test set: 6 of 8 right (75 %)")
 
+    def test_sets_under_names_of_their_own_are_found(self):
+        with h5py.File(self.folder / "own.h5", "w") as file:
+            file["photos"], file["what they show"] = self.x, self.TRUE
+        names = {"train": ("photos", "what they show"), "test": ("photos", "what they show")}
+        sets = [f"data.{part}_{axis}={name}" for part, both in names.items() for axis, name in zip("xy", both)]
+        words = [word for value in ("run.name=own", "data.file=own.h5", *sets) for word in ("--set", value)]
+        self.run_ok("c.yaml", *words)
+        answers = plot_predictions.Answers(nothing(checkpoint=self.checkpoint("own", 0), data="own.h5"))
+        self.assertEqual(plot_predictions.title(answers), "photos: 6 of 8 right (75 %)")
+
     def test_rows_are_the_first_the_wrong_or_those_asked_for(self):
         for given, wanted in [({}, list(range(8))), ({"count": 3}, [0, 1, 2]), ({"wrong": True}, [6, 7]),
                               ({"wrong": True, "count": 1}, [6]), ({"rows": [5, 2]}, [5, 2])]:
@@ -143,6 +153,7 @@ class Predictions(PictureTest):
             self.refused(plot_predictions, code, *words, parts=parts)
         refused(4, "none.h5", "pictures.h5", parts=["nnmpi-plot-predictions: error: none.h5: no such file"])
         refused(4, self.model, "none.h5", parts=["none.h5"])
+        refused(4, "pictures.h5", self.model, parts=["pictures.h5: is a data set; a checkpoint comes first"])
         refused(2, self.model, "pictures.h5", "--rows", "8", parts=["no row 8 in test/x", "last is 7"])
         refused(2, self.model, "pictures.h5", "--rows", "1,x", parts=["'1,x' is not a list"])
         refused(2, self.model, "pictures.h5", "--rows", "1", "--wrong", parts=["exclude"])
