@@ -21,6 +21,7 @@ WATCHED = [("best.valid_accuracy", True), ("best.valid_loss", False), ("valid.ac
 LARGER_IS_BETTER = ("accuracy", "top_k", "r2")
 SET_ASIDE = re.compile(r"\.old-\d+$")  # what --restart left
 LAST = ("exit_code", "checkpoint", "message")
+FILE_ONLY = re.compile(r"saves\.|checkpoint$|message$")  # too wide, or of no use beside the others, in the text
 
 
 def flatten(value, prefix=""):
@@ -95,12 +96,15 @@ def main():
     if arguments.sort is not None and arguments.sort not in columns:
         sys.exit(f"gather: no column '{arguments.sort}'; there are {', '.join(columns)}")
     rows = sort_rows(rows, arguments.sort)
-    print_table([column for column in columns if column not in ("checkpoint", "message")], rows)
+    print_table([column for column in columns if not FILE_ONLY.match(column)], rows)
     if arguments.csv is not None:
-        with open(arguments.csv, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        try:
+            with open(arguments.csv, "w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, columns)
+                writer.writeheader()
+                writer.writerows(rows)
+        except OSError as error:
+            sys.exit(f"gather: {arguments.csv}: cannot be written: {error.strerror}")
 
 
 if __name__ == "__main__":

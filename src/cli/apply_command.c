@@ -1,6 +1,8 @@
 /* nnmpi evaluate and nnmpi predict: what a trained network does with data. */
 #include "cli.h"
 
+#include "nnmpi/h5io.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +17,24 @@ static nn_status print_first(nn_comm *comm, nn_text *text) {
   return nn_comm_agree(comm, status);
 }
 
+/* A data set where a checkpoint is expected is no damaged checkpoint: the two were swapped, or it was forgotten. */
+static nn_status look_for_swap(const nn__call *call) {
+  const char *first = call->arguments->operands[0], *name = call->arguments->command->name;
+  nn_h5_file *file = NULL;
+  if (nn_h5_open(first, NN_ERR_CHECKPOINT, &file) != NN_OK) return NN_OK; /* said by whoever reads it */
+  const bool is_data = nn_h5_has(file, "train/x") || nn_h5_has(file, "test/x") || nn_h5_has(file, "x");
+  nn_h5_close(&file);
+  if (!is_data) return NN_OK;
+  return NN_FAIL(NN_ERR_USAGE, "%s: is a data set; a checkpoint comes first: nnmpi %s CHECKPOINT.h5 DATA.h5", first,
+                 name);
+}
+
 /* Rank 0 alone tries the files out. Collective. */
 static nn_status rehearse_files(const nn__call *call) {
   nn_status status = NN_OK;
   if (nn_comm_rank(call->comm) == 0) {
     status = nn__rehearse(call->arguments->operands[0], true, NN_ERR_CHECKPOINT);
+    if (status == NN_OK) status = look_for_swap(call);
     if (status == NN_OK) status = nn__rehearse(call->arguments->operands[1], false, NN_ERR_DATA);
   }
   return nn_comm_agree(call->comm, status);

@@ -9,6 +9,7 @@ from pathlib import Path
 
 NNMPI = os.path.abspath(os.environ.get("NNMPI", "build/nnmpi"))
 LAUNCHER = shlex.split(os.environ.get("NNMPI_MPIRUN", "mpirun --oversubscribe --bind-to none"))
+SOURCE = Path(os.environ.get("NNMPI_SOURCE", Path(__file__).resolve().parents[2]))
 TIMEOUT = 60 * int(os.environ.get("NNMPI_TIMEOUT_FACTOR", "1"))
 
 

@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import time
 import unittest
 
@@ -119,6 +120,24 @@ class Session(program.TestCase):
                     self.assertEqual(f"{float(row[4]):.6g}", re.search(r"loss +(\S+)", out)[1])
         self.run_fails(4, "predict", "runs/drawn/checkpoints/best.h5", "flowers.h5", "--split", "valid", "-o", "p.csv",
                        parts=["data.valid_fraction", "--split train"])
+
+    def test_runs_are_gathered_into_a_table(self):
+        for rate in ("0.1", "0.2"):
+            self.run_ok("flowers.yaml", "--quiet", "--lr", rate, "--set", f"run.name=train.optimizer.lr={rate}")
+        gather = [sys.executable, program.SOURCE / "scripts/gather.py", "runs"]
+        done = subprocess.run([*gather, "--csv", "all.csv"], cwd=self.folder, check=True, text=True, stdout=subprocess.PIPE)
+        head, *rows = [re.split("  +", line) for line in done.stdout.splitlines()]
+        self.assertEqual((head[0], sorted(row[0] for row in rows)), ("train.optimizer.lr", ["0.1", "0.2"]))
+        self.assertNotIn("saves", done.stdout)
+        self.assertIn("saves.seconds", (self.folder / "all.csv").read_text(encoding="utf-8"))
+        done = subprocess.run([*gather, "--csv", "no/all.csv"], cwd=self.folder, check=False, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+        self.assertEqual((done.returncode, done.stderr), (1, "gather: no/all.csv: cannot be written: No such file or directory\n"))
+
+    def test_swapped_files_are_told(self):
+        self.run_ok("flowers.yaml", "--quiet")
+        for ranks in (0, 2):
+            self.run_fails(2, "evaluate", "flowers.h5", self.best, ranks=ranks, parts=["flowers.h5: is a data set", "evaluate CHECKPOINT.h5"])
 
     def test_sets_have_the_names_that_the_run_gave_them(self):
         sets = ("run.name=named", "data.valid=none", "data.test_x=train/x", "data.test_y=train/y")
