@@ -31,7 +31,10 @@ static void add_memory(const nn__trainer *t, int ranks, int ranks_per_node, nn_t
   nn__memory m;
   nn__memory_plan(t, ranks, &m);
   const size_t rank = m.parameters + m.gradients + m.optimizer + m.activations + m.data_private + NN__PROGRAM_BYTES;
-  const size_t root = m.history + m.saving;
+  const size_t root = m.history + m.saving, state = m.parameters + m.optimizer;
+  /* as the tree decides it, where /dev/shm has room */
+  const bool shared = ranks > 1 && ranks == ranks_per_node && t->config->parallel.reduction == NN_REDUCTION_AUTO;
+  const size_t copies = shared ? 1 : (size_t)ranks_per_node;
   nn_text_add(out, "Memory of a rank\n");
   add_bytes(out, "parameters", m.parameters);
   add_bytes(out, "gradients and their reduction", m.gradients);
@@ -44,7 +47,8 @@ static void add_memory(const nn__trainer *t, int ranks, int ranks_per_node, nn_t
   add_bytes(out, "data, one copy shared by its ranks", m.data_shared);
   add_bytes(out, "rank 0, with the data of its node", rank + root + m.data_shared);
   nn_text_add(out, "Memory of a node with %d rank%s\n", ranks_per_node, NN_PLURAL(ranks_per_node));
-  add_bytes(out, "a node", m.data_shared + rank * (size_t)ranks_per_node + root);
+  if (shared) add_bytes(out, "parameters and optimizer state, one copy", state);
+  add_bytes(out, "a node", m.data_shared + (rank - state) * (size_t)ranks_per_node + state * copies + root);
 }
 
 nn_status nn_plan(nn_config *config, const nn_registry *registry, int ranks, int ranks_per_node, nn_text *out) {

@@ -51,8 +51,10 @@ def check(config, name, ranks, *sets):
         run(ranks, config, *words, prefix=[sys.executable, "-c", MEASURE, peaks_folder])
         peaks = sorted(int(path.read_text()) for path in pathlib.Path(peaks_folder).iterdir())
     assert len(peaks) == ranks, peaks
-    data = figure(plan, "data, one copy shared by its ranks")
-    measured = {"rank": peaks[-1], "node": sum(peaks) - (ranks - 1) * data}
+    assert ("parameters and optimizer state, one copy" in plan) == (ranks > 1), plan
+    # what ranks share is counted with each of them: but of the optimizer's state each touches its part alone
+    shared = figure(plan, "data, one copy shared by its ranks") + figure(plan, "parameters")
+    measured = {"rank": peaks[-1], "node": sum(peaks) - (ranks - 1) * shared}
     planned = {"rank": figure(plan, "rank 0, with the data of its node"), "node": figure(plan, "a node")}
     for what in ("rank", "node"):
         print(f"{name}, {ranks} ranks: {what} {measured[what] / 2**20:.0f} MiB, planned {planned[what] / 2**20:.0f} MiB")
