@@ -84,7 +84,7 @@ static nn_status put_aside(const char *path, nn_text *report) {
   NN_TRY(nn_string_format(&aside, "%s.damaged", path));
   nn_text_add(report, "%s%s", report->length > 0 ? "\n" : "", nn_error_last()->message);
   if (rename(path, aside) == 0)
-    nn_text_add(report, "; renamed to %s, and the one before is used", aside);
+    nn_text_add(report, "; renamed to %s", aside);
   else
     nn_text_add(report, "; passed over (it cannot be renamed: %s)", strerror(errno));
   nn_free(aside);
@@ -112,8 +112,16 @@ nn_status nn_checkpoint_newest(const char *run_folder, nn_text *report, nn_check
     if (status == NN_OK) status = try_open(path, report, &found);
     nn_free(path);
   }
+  if (report->length > 0 && found != NULL)
+    nn_text_add(report, "\nthe one before is continued, of step %" PRIu64, found->progress.step);
+  else if (report->length > 0)
+    nn_text_add(report, "\nno checkpoint is left: the run begins anew");
   nn_free(l.steps);
-  if (status == NN_OK) *out = found;
+  if (status == NN_OK) status = nn_text_status(report);
+  if (status == NN_OK)
+    *out = found;
+  else
+    nn_checkpoint_close(&found);
   return status;
 }
 

@@ -15,6 +15,7 @@ static const nn_key run_keys[] = {
     {.name = "name",
      .type = NN_KEY_TEXT,
      .offset = offsetof(nn_run_config, name),
+     .flags = NN_KEY_MAY_CHANGE,
      .help = "name of the run, and of its folder; default: the name of the configuration file without .yaml"},
     {.name = "folder",
      .type = NN_KEY_TEXT,

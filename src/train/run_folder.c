@@ -101,13 +101,27 @@ done:
   return status;
 }
 
+/* A warning for each line of what was found out about the checkpoints; or why there is nothing to continue. */
+static void tell(nn__trainer *t, nn_text *report) {
+  char *history = NULL;
+  for (char *line = report->at, *end = NULL; line != NULL; line = end == NULL ? NULL : end + 1) {
+    end = strchr(line, '\n');
+    if (end != NULL) *end = '\0';
+    nn_log_warn(t->log, "%s", line);
+  }
+  if (report->length > 0 || t->found != NULL || path_in(t, "history.h5", &history) != NN_OK) return;
+  if (access(history, F_OK) == 0)
+    nn_log_info(t->log, "%s has a history, but no checkpoint: the run begins anew", t->result->run_folder);
+  nn_free(history);
+}
+
 nn_status nn__run_find(nn__trainer *t, int64_t asked) {
   nn_text report = {0};
   nn_status status = NN_OK;
   int64_t virtual_ranks = t->config->parallel.virtual_ranks;
   if (nn_comm_rank(t->comm) == 0 && !t->options->restart) {
     status = nn_checkpoint_newest(t->result->run_folder, &report, &t->found);
-    if (report.length > 0) nn_log_warn(t->log, "%s", report.at);
+    if (status == NN_OK || report.length > 0) tell(t, &report);
     if (status == NN_OK && t->found != NULL) {
       if (asked == NN_AUTO) t->config->parallel.virtual_ranks = virtual_ranks = nn_checkpoint_virtual_ranks(t->found);
       status = compare(t);

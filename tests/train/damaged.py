@@ -37,6 +37,8 @@ class Damaged(Survival):
             self.assertRegex(done.err.replace("\n", " "),
                              rf"{path.name}: is (damaged|truncated)[^;]*; renamed to \S*{path.name}\.damaged")
             self.assertTrue(path.with_name(path.name + ".damaged").exists())
+        told = "the one before is continued, of step " if count < 3 else "no checkpoint is left: the run begins anew"
+        self.assertIn(f"nnmpi: warning: {told}", done.err)
         self.assertEqual(self.digest(), self.wanted)
         return done.out
 

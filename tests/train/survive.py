@@ -88,6 +88,17 @@ class Start(Survival):
         self.assertEqual([path.name for path in (self.folder / "runs").iterdir()], ["it"])
         self.assertEqual(self.digest(), before)
 
+    def test_a_run_that_was_moved_goes_on(self):
+        self.run_ok("it.yaml", "--set", "train.epochs=30")
+        self.run.rename(self.run.with_name("moved"))
+        done = self.run_ok("it.yaml", "--set", "run.name=moved")
+        self.assertIn("continued at epoch 31", done.out)
+        self.assertEqual(self.digest("moved"), self.undisturbed())
+        for path in (self.folder / "runs/moved/checkpoints").iterdir():
+            path.unlink()
+        done = self.run_ok("it.yaml", "--set", "run.name=moved")
+        self.assertIn("runs/moved has a history, but no checkpoint: the run begins anew", done.out)
+
     def test_another_configuration_is_refused_old_and_new(self):
         self.run_ok("it.yaml")
         self.run_fails(5, "it.yaml", "--set", "train.optimizer.lr=0.5", "--set", "model.hidden=9", ranks=2,
