@@ -322,6 +322,35 @@ static void every_damaged_byte_and_length_of_a_saved_file_is_noticed(void **stat
   nn_free(bytes);
 }
 
+static void a_large_file_is_compared_with_its_checksum_wherever_it_is_read_from(void **state) {
+  enum { COUNT = (5 << 20) + 77 };
+  static const size_t flipped[] = {0, (1 << 20) - 1, 3 << 20, COUNT - 1};
+  scene *s = *state;
+  void *memory = NULL;
+  char *saved = NULL;
+  size_t size = 0;
+  assert_ok(nn_alloc(COUNT, 1, "bytes", &memory));
+  unsigned char *bytes = memory;
+  for (size_t i = 0; i < COUNT; i++) bytes[i] = (unsigned char)(i * 7 + i / 251);
+  assert_ok(nn_h5_image_put(bytes, COUNT, at(s, "large.h5")));
+  assert_ok(nn_file_read(s->path, 2 * COUNT, &saved, &size));
+  for (int from_disk = 0; from_disk <= 1; from_disk++) {
+    bool trailed = false;
+    write_whole(s->path, saved, size);
+    assert_ok(nn_h5_check(s->path, NN_ERR_IO, from_disk, &trailed));
+    assert_true(trailed);
+    for (size_t i = 0; i < sizeof flipped / sizeof *flipped; i++) {
+      saved[flipped[i]] ^= 1;
+      write_whole(s->path, saved, size);
+      assert_fails(nn_h5_check(s->path, NN_ERR_IO, from_disk, &trailed), NN_ERR_IO,
+                   "large.h5: is damaged: its checksum");
+      saved[flipped[i]] ^= 1;
+    }
+  }
+  nn_free(memory);
+  nn_free(saved);
+}
+
 static void a_file_that_claims_to_be_huge_is_refused_before_memory_is_asked_for(void **state) {
   scene *s = *state;
   void *loaded = NULL;
@@ -427,6 +456,7 @@ int main(void) {
       cmocka_unit_test(the_same_content_gives_the_same_bytes),
       cmocka_unit_test(saved_files_open_both_ways),
       cmocka_unit_test(every_damaged_byte_and_length_of_a_saved_file_is_noticed),
+      cmocka_unit_test(a_large_file_is_compared_with_its_checksum_wherever_it_is_read_from),
       cmocka_unit_test(a_file_that_claims_to_be_huge_is_refused_before_memory_is_asked_for),
       cmocka_unit_test(files_that_cannot_be_opened_say_why),
       cmocka_unit_test(faults_on_request_look_like_the_systems),

@@ -56,6 +56,32 @@ static void a_file_is_replaced_whole(void **state) {
   assert_int_equal(entries(folder), 1); /* no temporary is left */
 }
 
+static void large_parts_are_written_whole_from_any_address(void **state) {
+  enum { LARGE = (9 << 20) + 5, ROOM = LARGE + 3 * NN_FILE_BLOCK };
+  (void)state;
+  void *memory = NULL;
+  char *back = NULL;
+  size_t count = 0;
+  assert_int_equal(nn_alloc(ROOM, 1, "bytes", &memory), NN_OK); /* begins with a block */
+  unsigned char *bytes = memory;
+  for (size_t i = 0; i < ROOM; i++) bytes[i] = (unsigned char)(i * 7 + i / 251);
+  const struct {
+    size_t first, from; /* bytes in front of the large part, and where that is in memory */
+  } cases[] = {{0, 0}, {0, 8}, {3, 0}, {NN_FILE_BLOCK, 2 * NN_FILE_BLOCK}, {NN_FILE_BLOCK, 1}};
+  for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+    const nn_bytes parts[] = {{bytes, cases[c].first}, {bytes + cases[c].from, LARGE}, {"end", 3}};
+    assert_int_equal(nn_file_replace(in_folder("large"), parts, 3), NN_OK);
+    assert_int_equal(nn_file_read(in_folder("large"), ROOM, &back, &count), NN_OK);
+    assert_int_equal(count, cases[c].first + LARGE + 3);
+    assert_memory_equal(back, bytes, cases[c].first);
+    assert_memory_equal(back + cases[c].first, bytes + cases[c].from, LARGE);
+    assert_memory_equal(back + count - 3, "end", 3);
+    nn_free(back);
+  }
+  nn_free(memory);
+  assert_int_equal(unlink(in_folder("large")), 0);
+}
+
 static void a_failed_replacement_leaves_the_old_file_and_no_temporary(void **state) {
   const nn_bytes part = {"x", 1};
   (void)state;
@@ -212,6 +238,7 @@ static void faults_name_point_number_and_rank(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_file_is_replaced_whole),
+      cmocka_unit_test(large_parts_are_written_whole_from_any_address),
       cmocka_unit_test(a_failed_replacement_leaves_the_old_file_and_no_temporary),
       cmocka_unit_test(a_link_stays_and_what_it_points_at_is_replaced),
       cmocka_unit_test(what_is_no_file_is_not_replaced),

@@ -116,8 +116,9 @@ nn_status nn_h5_image_put(const void *bytes, size_t count, const char *path);
 nn_status nn_h5_load_checked(const char *path, nn_status code, void **image, size_t *bytes);
 
 /** Does the file end with the trailer of nn_h5_image_save()? If so, the whole file is compared with its checksum,
- * without being kept in memory; fails as nn_h5_load_checked() does. */
-nn_status nn_h5_check(const char *path, nn_status code, bool *trailed);
+ *  without being kept in memory; fails as nn_h5_load_checked() does. `from_disk`: past the system's copy of it, where
+ * that can be. */
+nn_status nn_h5_check(const char *path, nn_status code, bool from_disk, bool *trailed);
 
 /** Version of the library: "HDF5 1.10.8". */
 const char *nn_h5_library(void);

@@ -181,6 +181,12 @@ nn_status nn_file_replace(const char *path, const nn_bytes *parts, size_t part_c
 /** Fails where `path` is there already and no file: a folder, a device, a link to nothing. */
 nn_status nn_file_replaceable(const char *path);
 
+enum { NN_FILE_BLOCK = 4096 /**< bytes: addresses, positions and sizes of a direct access are multiples of it */ };
+
+/** Whether reads and writes of an open file go past the system's copy of it. False where the file system cannot; some
+ * say so only by the EINVAL of a read or write. */
+bool nn_file_direct(int file, bool direct);
+
 /** Remove the temporaries that killed processes left in this folder. No other process may be writing there. */
 void nn_file_sweep(const char *folder);
 

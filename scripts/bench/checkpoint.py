@@ -5,11 +5,12 @@
 
 A dense network of two hidden layers of N units (7000: 200 MB of parameters) with Adam, on one rank, saved every K steps.
 The pause is compared with one copy of parameters and optimizer state, by one thread, into memory that was touched before. Steps
-beside a save are those that begin and end while it is written; the others are alone. A second training without saves, beside a
-process that does nothing but keep a core busy, shows what the cores left to the steps allow. With as many threads as cores, a
-save shares a core with them; the default leaves it one.
+beside a save are those that begin and end while it is written. All the time, whatever nobody else wants of the cores is used up
+by processes of the lowest priority that compute in their registers: so the other steps show what the cores left to them allow,
+in the same seconds of the same machine. With as many threads as cores, a save shares a core with them; the default leaves it one.
 """
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -30,6 +31,20 @@ arguments.add_argument("--threads", type=int, default=max(1, len(os.sched_getaff
 arguments.add_argument("--build", default="build")
 arguments.add_argument("--folder", help="where the run is kept meanwhile; default: a temporary folder")
 options = arguments.parse_args()
+
+
+SPIN = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
+
+
+@contextlib.contextmanager
+def busy_cores():
+    spinners = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(max(1, len(os.sched_getaffinity(0)) - options.threads))]
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
 
 
 def seconds_of_a_copy(count):
@@ -71,31 +86,28 @@ def train(folder, every):
 
 
 def sort_steps(steps, seconds):
-    """Times of steps beside a save and alone; the first ten warm up."""
-    beside, alone = [], []
+    """Times of steps beside a save and of the others; the first ten warm up. Saves do not all take the same time: the step that
+    follows one is neither."""
+    beside, others = [], []
     for first in range(0, len(steps), options.every):
         left = seconds if first > 0 else 0
         for number, step in enumerate(steps[first:first + options.every], first):
-            if number >= 10 and left <= 0:
-                alone.append(step)
+            if number >= 10 and left <= -step:
+                others.append(step)
             elif left >= step:
                 beside.append(step)
             left -= step
-    return beside, alone
+    return beside, others
 
 
-with tempfile.TemporaryDirectory(prefix="nnmpi-bench-", dir=options.folder) as scratch:
+with tempfile.TemporaryDirectory(prefix="nnmpi-bench-", dir=options.folder) as scratch, busy_cores():
     parameters, steps, saves = train(scratch, options.every)
-with tempfile.TemporaryDirectory(prefix="nnmpi-bench-", dir=options.folder) as scratch:
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinner:
-        busy = train(scratch, 0)[1][10:]
-        spinner.kill()
 copy = seconds_of_a_copy(3 * parameters)
 pause, each = saves["pause_seconds"] / saves["count"], saves["seconds"] / saves["count"]
-beside, alone = sort_steps(steps, each)
+beside, others = sort_steps(steps, each)
 print(f"{parameters:,} parameters ({4e-6 * parameters:.0f} MB), Adam, {options.threads} threads, {saves['count']} saves of {each:.1f} s")
 print(f"pause for a save: {pause:.3f} s; a copy of the state: {copy:.3f} s; ratio {pause / copy:.2f}")
-if beside and alone:
-    slower = statistics.median(beside) / statistics.median(busy) - 1
-    print(f"steps, median: {statistics.median(alone):.3f} s alone ({len(alone)}), {statistics.median(beside):.3f} s beside a save "
-          f"({len(beside)}), {statistics.median(busy):.3f} s beside a busy core: {100 * slower:+.1f} % against that")
+if beside and others:
+    slower = statistics.median(beside) / statistics.median(others) - 1
+    print(f"steps, median: {statistics.median(others):.3f} s beside busy cores ({len(others)}), {statistics.median(beside):.3f} s beside "
+          f"a save ({len(beside)}): {100 * slower:+.1f} %")

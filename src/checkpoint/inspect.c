@@ -33,7 +33,7 @@ nn_status nn_inspect(const char *path, nn_text *out) {
   nn_h5_file *file = NULL;
   char *format = NULL;
   bool trailed = false;
-  NN_TRY(nn_h5_check(path, NN_ERR_CHECKPOINT, &trailed));
+  NN_TRY(nn_h5_check(path, NN_ERR_CHECKPOINT, false, &trailed));
   nn_status status = nn_h5_open(path, NN_ERR_DATA, &file);
   if (status != NN_OK) return status;
   if (trailed) {

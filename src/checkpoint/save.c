@@ -117,7 +117,7 @@ nn_status nn_checkpoint_put(const void *bytes, size_t count, uint64_t step, cons
   bool trailed = false;
   if (nn_fault("checkpoint", step)) return NN_FAIL(NN_ERR_IO, "%s: cannot be written: %s", path, strerror(ENOSPC));
   NN_TRY(nn_h5_image_put(bytes, count, path));
-  NN_TRY(nn_h5_check(path, NN_ERR_IO, &trailed)); /* as it can be read: older ones may be removed after this */
+  NN_TRY(nn_h5_check(path, NN_ERR_IO, true, &trailed)); /* as it can be read: older ones may be removed after this */
   return trailed ? NN_OK : NN_FAIL(NN_ERR_IO, "%s: is not what was written", path);
 }
 

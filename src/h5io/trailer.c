@@ -147,23 +147,28 @@ done:
 /* The checksum of the file's first bytes, a piece at a time. */
 static nn_status crc_of_file(int fd, const char *path, uint64_t count, uint32_t *out) {
   enum { PIECE = 1 << 20 };
-  void *piece = NULL;
+  void *memory = NULL;
   uLong crc = crc32_z(0, NULL, 0);
-  NN_TRY(nn_alloc(PIECE, 1, "a piece of a file", &piece));
+  NN_TRY(nn_alloc(PIECE + NN_FILE_BLOCK, 1, "a piece of a file", &memory));
+  unsigned char *piece = memory;
+  piece += -(uintptr_t)memory % NN_FILE_BLOCK;
   nn_status status = NN_OK;
   for (uint64_t at = 0; at < count && status == NN_OK; at += PIECE) {
     const size_t size = count - at < PIECE ? (size_t)(count - at) : PIECE;
-    if (read_exactly(fd, piece, size, at))
+    if (size < PIECE) (void)nn_file_direct(fd, false);
+    bool got = read_exactly(fd, piece, size, at);
+    if (!got && errno == EINVAL && nn_file_direct(fd, false)) got = read_exactly(fd, piece, size, at);
+    if (got)
       crc = crc32_z(crc, piece, size);
     else
       status = fail_read(path);
   }
-  nn_free(piece);
+  nn_free(memory);
   *out = (uint32_t)crc;
   return status;
 }
 
-nn_status nn_h5_check(const char *path, nn_status code, bool *trailed) {
+nn_status nn_h5_check(const char *path, nn_status code, bool from_disk, bool *trailed) {
   unsigned char begin[sizeof magic];
   uint32_t expected = 0, found = 0;
   uint64_t size = 0;
@@ -173,6 +178,7 @@ nn_status nn_h5_check(const char *path, nn_status code, bool *trailed) {
   const bool has = size >= TRAILER_BYTES && read_exactly(fd, begin, sizeof begin, size - TRAILER_BYTES) &&
                    memcmp(begin, magic, sizeof magic) == 0;
   if (has) status = trailer_check(fd, path, code, size, &expected);
+  if (from_disk) (void)nn_file_direct(fd, true);
   if (has && status == NN_OK) status = crc_of_file(fd, path, size - TRAILER_BYTES, &found);
   if (has && status == NN_OK && found != expected) status = fail_checksum(path, code);
   close(fd);

@@ -16,15 +16,38 @@ double nn_seconds(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+bool nn_file_direct(int file, bool direct) {
+#ifdef O_DIRECT
+  const int flags = fcntl(file, F_GETFL);
+  return flags >= 0 && fcntl(file, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+#else
+  (void)file;
+  return !direct;
+#endif
+}
+
+/* Whole blocks of what is large go to the disk from where they lie. A copy of them in the system's memory would cost
+ * more than all the rest, and other threads their share of the memory's speed. */
 static nn_status write_all(int file, const nn_bytes *parts, size_t part_count, const char *path) {
+  enum { PIECE = 4 << 20 };
+  bool direct = false, may_be_direct = true;
+  uint64_t end = 0;
   for (size_t i = 0; i < part_count; i++) {
     const char *at = parts[i].at;
     size_t left = parts[i].count;
     while (left > 0) {
-      const ssize_t done = write(file, at, left < ((size_t)1 << 30) ? left : (size_t)1 << 30);
+      const bool fits = may_be_direct && left >= PIECE && ((uintptr_t)at | end) % NN_FILE_BLOCK == 0;
+      if (fits != direct && !nn_file_direct(file, fits)) may_be_direct = false;
+      direct = fits && may_be_direct;
+      const ssize_t done = write(file, at, left < PIECE ? left : PIECE);
       if (done < 0 && errno == EINTR) continue;
+      if (done < 0 && errno == EINVAL && direct) {
+        may_be_direct = false;
+        continue;
+      }
       if (done <= 0) return NN_FAIL(NN_ERR_IO, "%s: cannot be written: %s", path, strerror(done < 0 ? errno : ENOSPC));
       at += done;
+      end += (uint64_t)done;
       left -= (size_t)done;
     }
   }
