@@ -51,8 +51,8 @@ static nn_status draw(const nn_import_csv_options *o, const nn__csv_table *t, co
   for (size_t i = 0; i < t->rows; i++) d->rows[NN_SET_TRAIN][i] = (uint32_t)i;
   const size_t needed = 1u + (o->test_fraction > 0) + (o->valid_fraction > 0);
   if (t->rows < needed)
-    return NN_FAIL(NN_ERR_DATA, "%s: has %zu row%s: too few for %zu sets", o->file, t->rows, NN_PLURAL(t->rows),
-                   needed);
+    return NN_FAIL(NN_ERR_DATA, "%s: has %zu row%s: too few for %zu sets; --test-fraction 0 makes no test set", o->file,
+                   t->rows, NN_PLURAL(t->rows), needed);
   size_t test = o->test_fraction > 0 ? nn__split_size(o->test_fraction, t->rows) : 0;
   if (test + needed - 1 > t->rows) test = t->rows - needed + 1;
   size_t valid = o->valid_fraction > 0 ? nn__split_size(o->valid_fraction, t->rows) : 0;
@@ -157,7 +157,7 @@ static nn_status tell(const nn_import_csv_options *o, const nn__csv_table *t, co
   enum { MOST = 12 };
   char cell[48];
   const char *separated = t->csv.delimiter == ',' ? "comma" : t->csv.delimiter == ';' ? "semicolon" : "tab";
-  nn_text_add(out, "%s: %zu rows, %s-separated, %s names in line 1\n", o->file, t->rows, separated,
+  nn_text_add(out, "%s: %zu row%s, %s-separated, %s names in line 1\n", o->file, t->rows, NN_PLURAL(t->rows), separated,
               t->header ? "with" : "without");
   nn_text_add(out, "  %zu feature%s: ", t->columns - 1, t->columns == 2 ? "" : "s");
   for (size_t i = 0, told = 0; i < t->columns && told < MOST; i++)

@@ -266,8 +266,8 @@ static void tell(const idx *images, const char *set, const census *c, nn_text *o
   nn_shape shape = {.rank = images->rank - 1};
   char text[96];
   for (int i = 1; i < images->rank; i++) shape.dims[i - 1] = (size_t)images->dims[i];
-  nn_text_add(out, "  %s: %llu samples of %s, %s; %zu classes", set, (unsigned long long)images->dims[0],
-              nn_shape_text(&shape, text), nn_h5_type_name(images->type), c->classes);
+  nn_text_add(out, "  %s: %llu sample%s of %s, %s; %zu classes", set, (unsigned long long)images->dims[0],
+              NN_PLURAL(images->dims[0]), nn_shape_text(&shape, text), nn_h5_type_name(images->type), c->classes);
   if (c->classes <= 256 && c->fewest == c->most) nn_text_add(out, " with %zu samples each", c->most);
   if (c->classes <= 256 && c->fewest != c->most) nn_text_add(out, " with %zu to %zu samples each", c->fewest, c->most);
   if (c->lowest > 0) nn_text_add(out, "; labels begin at %zu, but classes at 0: none is of class 0", c->lowest);
@@ -302,7 +302,7 @@ done:
   return status;
 }
 
-/* "shirt,coat" → class_names. */
+/* "shirt, coat" → class_names; blanks around a name do not belong to it. */
 static nn_status write_names(nn_h5_image *image, const char *list, size_t classes) {
   size_t count = 1;
   char *words = NULL;
@@ -316,8 +316,9 @@ static nn_status write_names(nn_h5_image *image, const char *list, size_t classe
   NN_TRY_DONE(nn_alloc(count, sizeof(char *), "the names of the classes", &names));
   char **each = names, *at = words;
   for (size_t i = 0; i < count; i++) {
-    each[i] = at;
+    each[i] = at + strspn(at, " ");
     at += strcspn(at, ",");
+    for (char *last = at; last > each[i] && last[-1] == ' ';) *--last = '\0';
     *at++ = '\0';
     if (each[i][0] != '\0') continue;
     status = NN_FAIL(NN_ERR_USAGE, "the name of class %zu is empty", i);

@@ -84,7 +84,10 @@ static nn_status check_table(nn_dataset *d, nn__table *t) {
   if (t->x.type == NN_H5_TEXT) return NN_FAIL(NN_ERR_DATA, "%s: %s holds text, not numbers", d->source, t->x_name);
   if (t->x.rank < 1 || t->x.rank > NN_SHAPE_RANK_MAX + 1)
     return shape_error(d, t->x_name, &t->x, "samples first, then 1 to 4 dimensions of a sample are expected");
-  if (t->x.dims[0] == 0) return NN_FAIL(NN_ERR_DATA, "%s: %s is empty: it has no samples", d->source, t->x_name);
+  if (t->x.dims[0] == 0)
+    return NN_FAIL(NN_ERR_DATA,
+                   "%s: %s is empty: it has no samples; give it some, or leave out a set that is not needed", d->source,
+                   t->x_name);
   if (t->x.dims[0] > UINT32_MAX)
     return NN_FAIL(NN_ERR_DATA, "%s: %s has %llu samples; at most %llu can be used", d->source, t->x_name,
                    (unsigned long long)t->x.dims[0], (unsigned long long)UINT32_MAX);
