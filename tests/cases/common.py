@@ -1,6 +1,5 @@
 """For the tests of the worked systems: nnmpi on a configuration of configs/cases, its trace as arrays, comparison."""
 
-import os
 import re
 import subprocess
 import sys
@@ -11,15 +10,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cli"))
 import h5py  # noqa: E402
 import numpy  # noqa: E402
 import program  # noqa: E402
+from program import SOURCE, skip  # noqa: E402,F401
 
-SOURCE = Path(os.environ.get("NNMPI_SOURCE", Path(__file__).resolve().parents[2]))
 CASES = SOURCE / "configs" / "cases"
-SKIPPED = 77
-
-
-def skip(reason):
-    print("skipped:", reason)
-    sys.exit(SKIPPED)
 
 
 def close(got, wanted):

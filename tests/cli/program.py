@@ -1,8 +1,9 @@
-"""Running nnmpi as a user does, for the tests in this folder."""
+"""Running nnmpi as a user does, for all tests in Python."""
 
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -10,11 +11,17 @@ from pathlib import Path
 NNMPI = os.path.abspath(os.environ.get("NNMPI", "build/nnmpi"))
 LAUNCHER = shlex.split(os.environ.get("NNMPI_MPIRUN", "mpirun --oversubscribe --bind-to none"))
 SOURCE = Path(os.environ.get("NNMPI_SOURCE", Path(__file__).resolve().parents[2]))
+SKIPPED = 77  # CTest's exit code for it
 TIMEOUT = 60 * int(os.environ.get("NNMPI_TIMEOUT_FACTOR", "1"))
 
 
 # A shell for ranks that are to differ: in it, $rank is the rank and "$@" the program with its arguments.
 RANK = 'rank=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-0}}; '
+
+
+def skip(reason):
+    print("skipped:", reason, flush=True)
+    sys.exit(SKIPPED)
 
 
 class Result:

@@ -33,9 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cli"))
 
 import program  # noqa: E402
 
-SOURCE = Path(os.environ.get("NNMPI_SOURCE", Path(__file__).resolve().parents[2]))
+SOURCE = program.SOURCE
 PYTHON = os.environ.get("NNMPI_PYTHON", sys.executable)
-SKIPPED = 77
 ERROR = "nnmpi: error: "
 
 # ---- comparing ------------------------------------------------------------------------------------------------------
@@ -147,8 +146,7 @@ def find_torch():
             return path
     if named:
         sys.exit(f"NNMPI_TORCH_PYTHON={named}: no Python with PyTorch and h5py")
-    print("skipped: no Python with PyTorch and h5py here (NNMPI_TORCH_PYTHON may name one)")
-    sys.exit(SKIPPED)
+    return program.skip("no Python with PyTorch and h5py here (NNMPI_TORCH_PYTHON may name one)")
 
 
 def write_script(path, text):

@@ -11,8 +11,8 @@ import sys
 import time
 
 import program
+from program import skip
 
-SKIPPED = 77
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "squeue", "scancel")
 NODES = ("n1", "n2")
 START_SECONDS = 30 * program.TIMEOUT // 60
@@ -50,11 +50,6 @@ NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=4
 PartitionName=p Nodes=n1,n2 Default=YES GraceTime=20
 PartitionName=urgent Nodes=n1,n2 PriorityTier=2
 """
-
-
-def skip(reason):
-    print("skipped:", reason, flush=True)
-    sys.exit(SKIPPED)
 
 
 def enter_namespace():

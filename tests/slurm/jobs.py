@@ -3,7 +3,6 @@
 
 import csv
 import json
-import os
 import random
 import subprocess
 import sys
@@ -17,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cli"))
 import program  # noqa: E402
 from cluster import Cluster, enter_namespace  # noqa: E402
 
-SOURCE = Path(os.environ.get("NNMPI_SOURCE", Path(__file__).resolve().parents[2]))
+SOURCE = program.SOURCE
 TRAIN, SWEEP = SOURCE / "jobs/train.sbatch", SOURCE / "jobs/sweep.sbatch"
 EPOCHS = 1000000  # more than anybody waits for
 

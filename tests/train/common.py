@@ -1,20 +1,16 @@
-"""For tests that run the program as a user would: paths, the launcher, Fashion-MNIST."""
+"""For tests that train with all cores: whole runs, Fashion-MNIST."""
 import os
 import shlex
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
-NNMPI = os.environ["NNMPI"]
-MPIRUN = shlex.split(os.environ["NNMPI_MPIRUN"])
-SOURCE = os.environ["NNMPI_SOURCE"]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cli"))
+
+from program import LAUNCHER as MPIRUN, NNMPI, SOURCE, skip  # noqa: E402,F401
+
 FASHION = "/usr/share/datasets/fashion-mnist"
-SKIPPED = 77
-
-
-def skip(reason):
-    print("skipped:", reason)
-    sys.exit(SKIPPED)
 
 
 def run(ranks, *arguments, expect=0, prefix=(), **options):

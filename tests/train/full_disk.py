@@ -9,7 +9,6 @@ import unittest
 
 from survive import Survival, program
 
-SKIPPED = 77
 LARGER = ("model.hidden=64,64", "train.epochs=30", "checkpoint.every_epochs=0", "checkpoint.every_steps=1")
 
 
@@ -20,8 +19,7 @@ def enter_namespace():
     inside = ["unshare", "--mount", "--propagation", "private"]
     trial = subprocess.run([*inside, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], stderr=subprocess.PIPE, text=True, check=False)
     if trial.returncode != 0:
-        print("skipped: no file system of a few MiB can be mounted here:", trial.stderr.strip())
-        sys.exit(SKIPPED)
+        program.skip(f"no file system of a few MiB can be mounted here: {trial.stderr.strip()}")
     os.environ["NNMPI_DISK_INSIDE"] = "1"
     os.execvp(inside[0], [*inside, sys.executable, *sys.argv])
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import unittest
 from pathlib import Path
@@ -13,8 +12,7 @@ from pathlib import Path
 from killed import descendants, send
 from survive import Survival, program
 
-SKIPPED = 77
-TRAIN = Path(os.environ.get("NNMPI_SOURCE", Path(__file__).resolve().parents[2])) / "jobs/train.sbatch"
+TRAIN = program.SOURCE / "jobs/train.sbatch"
 # Open MPI 5 kills its ranks after half a second, whatever it is told: there only the script may get the signal.
 PATIENT = "Open MPI) 4" in subprocess.run([program.LAUNCHER[0], "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
 # All at once: they mostly wait. Five seconds of saving, and time for them.
@@ -56,6 +54,5 @@ class Stopped(Survival):
 
 if __name__ == "__main__":
     if shutil.which("mpirun") is None or not os.path.samefile(shutil.which("mpirun"), shutil.which(program.LAUNCHER[0])):
-        print("skipped: the mpirun in PATH belongs to another MPI than nnmpi")
-        sys.exit(SKIPPED)
+        program.skip("the mpirun in PATH belongs to another MPI than nnmpi")
     unittest.main(verbosity=2)
