@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Mistakes on the command line: one message, one exit code, alone and on several ranks, and never a hang."""
 
+import subprocess
 import unittest
 
 import program
@@ -108,6 +109,23 @@ class Mistakes(program.TestCase):
                 with self.subTest(words=words, ranks=ranks):
                     self.run_fails(code, *words, ranks=ranks, parts=["c.yaml: is damaged: the HDF5 library", "crashes"],
                                    NNMPI_FAULT="rehearse@0")
+
+    def sweep(self, values, train):
+        words = ["bash", program.SOURCE / "jobs/sweep.sbatch", "c.yaml", values]
+        done = subprocess.run(words, cwd=self.folder, env=program.environment(NNMPI_TRAIN_SBATCH=train), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_a_sweep_takes_any_line_ends_and_says_what_is_missing(self):
+        (self.folder / "train.sh").write_text('printf "%s|" "$@"', encoding="utf-8")
+        (self.folder / "v.txt").write_bytes(b"# rates\r\n\r\ntrain.optimizer.lr=0.1 train.epochs=1\r\n")
+        self.assertEqual(self.sweep("v.txt", "train.sh"), (
+            0, "c.yaml|--set|run.folder=runs/c|--set|run.name=train.optimizer.lr=0.1+train.epochs=1|--set|train.optimizer.lr=0.1|"
+            "--set|train.epochs=1|", ""))
+        self.assertEqual(self.sweep("none.txt", "train.sh"), (2, "", f"sweep.sbatch: none.txt: no such file, seen from {self.folder}\n"))
+        code, _, err = self.sweep("v.txt", "none.sh")
+        self.assertEqual(code, 2)
+        self.assertRegex(err, r"^sweep\.sbatch: none\.sh: no such file, .*NNMPI_TRAIN_SBATCH")
 
 
 if __name__ == "__main__":
