@@ -23,8 +23,8 @@ PROG = "nnmpi-plot"
 WEIGHTS_MAX = 2000  # parameters that can be told apart at all
 METRICS = [  # name in files, title, words at the axis, drawn in per cent
     ("accuracy", "Accuracy", "accuracy (%)", True),
-    ("rmse", "RMSE", "RMSE (normalised units)", False),
-    ("mae", "MAE", "MAE (normalised units)", False),
+    ("rmse", "RMSE", "RMSE (units of the targets)", False),
+    ("mae", "MAE", "MAE (units of the targets)", False),
     ("r2", "R²", "R²", False),
 ]
 
@@ -228,13 +228,14 @@ def draw_steps(loss_axes, rate_axes, runs):
         loss, rate = run.column("loss", run.steps), run.column("lr", run.steps)
         colour = colour_of(runs, index)
         if loss is not None:
-            noisy = len(loss) > 60
+            noisy, dot = len(loss) > 60, "o" if len(loss) == 1 else None
             faint = 0.35 if len(runs) == 1 else 0.15
-            loss_axes.plot(steps, loss, color=colour, linewidth=0.6 if noisy else 1.2, alpha=faint if noisy else 1)
+            loss_axes.plot(steps, loss, color=colour, linewidth=0.6 if noisy else 1.2, alpha=faint if noisy else 1,
+                           marker=dot, markersize=3.5)
             if noisy:
                 loss_axes.plot(steps, smooth(loss, max(10, len(loss) // 50)), color=colour, linewidth=1.4)
         if rate is not None:
-            rate_axes.plot(steps, rate, color=colour, linewidth=1.4)
+            rate_axes.plot(steps, rate, color=colour, linewidth=1.4, marker="o" if len(rate) == 1 else None, markersize=3.5)
 
 
 def finish_epoch_axes(axes, runs, words):
@@ -291,6 +292,9 @@ def draw_step_panels(figure, top, bottom, runs, log_scale):
     rate_axes.set_ylabel("learning rate")
     rate_axes.set_ylim(bottom=0)
     rate_axes.xaxis.set_major_locator(whole_numbers(4))
+    low, high = rate_axes.get_xlim()
+    if high - low < 1:  # a single step
+        rate_axes.set_xlim(round(low) - 1, round(low) + 1)
 
 
 def draw_curves(runs, log_scale):

@@ -40,16 +40,16 @@ def make_csv(folder, epochs, names=("accuracy", "val_accuracy")):
             out.writerow([e, 20 * e, 1 / e, "" if e == 2 else 1.1 / e, 0.01, 0.5] + [1 - 0.5 / e] * len(names))
 
 
-def make_history(folder, epochs, metric="accuracy", weights=None):
+def make_history(folder, epochs, metric="accuracy", weights=None, steps=20):
     folder.mkdir(exist_ok=True)
     with h5py.File(folder / "history.h5", "w") as file:
         numbers = list(range(1, epochs + 1))
-        file["epochs/epoch"], file["epochs/step"] = numbers, [20 * e for e in numbers]
+        file["epochs/epoch"], file["epochs/step"] = numbers, [steps * e for e in numbers]
         file["epochs/train_loss"], file["epochs/valid_loss"] = [1 / e for e in numbers], [1.1 / e for e in numbers]
         file[f"epochs/train_{metric}"] = [1 - 0.5 / e for e in numbers]
-        steps = list(range(1, 20 * epochs + 1))
-        file["steps/step"], file["steps/loss"] = steps, [20 / (20 + s) * (1 + 0.3 * math.sin(s)) for s in steps]
-        file["steps/lr"] = [0.01] * len(steps)
+        every = list(range(1, steps * epochs + 1))
+        file["steps/step"], file["steps/loss"] = every, [20 / (20 + s) * (1 + 0.3 * math.sin(s)) for s in every]
+        file["steps/lr"] = [0.01] * len(every)
         for name, shape in (weights or {}).items():
             file[f"weights/{name}"] = [[(e + i) % 5 for i in range(math.prod(shape))] for e in range(epochs + 1)]
             values = file[f"weights/{name}"][()].reshape((epochs + 1, *shape))
@@ -122,6 +122,14 @@ class Plot(unittest.TestCase):
     def test_values_are_drawn_with_their_error_and_one_epoch_is_enough(self):
         make_history(self.folder / "run", 1, metric="rmse")
         self.assert_drawn(self.plot(self.folder / "run"), 1200, 500)
+
+    def test_a_single_step_is_a_dot_between_whole_numbers(self):
+        module = load_script()
+        make_history(self.folder / "run", 1, metric="rmse", steps=1)
+        axes = module.draw_curves([module.Run(self.folder / "run")], False).axes
+        self.assertEqual(axes[1].get_ylabel(), "RMSE (units of the targets)")
+        for panel in axes[2:]:
+            self.assertEqual((panel.get_xlim(), [line.get_marker() for line in panel.lines]), ((0, 2), ["o"]))
 
     def test_every_weight_is_drawn_on_request(self):
         make_history(self.folder / "run", 8, weights={"layers.0.weight": (3, 2), "layers.0.bias": (3,)})
