@@ -26,6 +26,9 @@ typedef struct nn_observer {
 typedef struct nn_train_options {
   bool restart;                      /**< set an existing run aside and start over */
   const volatile sig_atomic_t *stop; /**< set by a signal handler: save and stop at the next step; NULL: never */
+  /** counts SIGCONTs; launchers send one to the other ranks when one has died. NULL: nobody looks whether all are there
+   */
+  const volatile sig_atomic_t *woken;
   double seconds_left; /**< until others end the job, counted from `asked`; 0 or NaN: not known. Rank 0's counts */
   double asked;        /**< nn_seconds() of then, or of the program's start; 0: now. run.max_minutes counts from it */
   uint64_t trace;      /**< tell observer.trace of so many steps; one rank only. 0: none */

@@ -136,6 +136,8 @@ bool nn__rehearsal_wanted(int argc, char *const *argv, int *exit_code);
 
 /** From now on SIGTERM, SIGUSR1 and SIGINT set the flag that is returned; a second wish to stop ends the process. */
 const volatile sig_atomic_t *nn__signals_watch(void);
+/** From now on SIGCONTs are counted, modulo 100. */
+const volatile sig_atomic_t *nn__signals_count_waking(void);
 
 /* ---- the time limit ------------------------------------------------------------------------------ */
 

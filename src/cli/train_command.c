@@ -218,6 +218,7 @@ static nn_status train(nn__call *call, nn_config *config, const nn_registry *reg
                      call->launched); /* no bar between the lines of a trace */
   const nn_train_options options = {.restart = nn__option_given(call->arguments, "restart"),
                                     .stop = call->stop,
+                                    .woken = nn__signals_count_waking(),
                                     .seconds_left = call->seconds_left,
                                     .asked = call->asked,
                                     .profile = nn__option_given(call->arguments, "profile"),

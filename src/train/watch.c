@@ -1,7 +1,10 @@
 /* A rank that hangs: the others would wait for it for ever. On every rank a thread looks whether the training moves on;
  * it makes no MPI call. When nothing has moved for run.stall_seconds, every rank that can leaves a sign of life in the
  * run folder; ranks without one are missing. Time is counted by the thread itself, so that a job which the batch system
- * suspends as a whole has not stalled. */
+ * suspends as a whole has not stalled.
+ *
+ * A rank that dies: launchers wake the others (SIGCONT) before they tell them to end, and may take long about it. So
+ * all that are woken leave a sign, too, and if nothing moves any more and one is missing, the job ends at once. */
 #include "train_internal.h"
 
 #include <dirent.h>
@@ -19,7 +22,11 @@
 enum {
   ORPHAN_WAITS = 2 /* s for ranks that may be gone, too */,
   NAMED_MAX = 8 /* ranks of a kind in the message */,
-  FILES_MAY_TAKE = 30 /* s: then this process ends by SIGALRM */
+  FILES_MAY_TAKE = 30 /* s: then this process ends by SIGALRM */,
+  /* s after ranks were woken: when each leaves a sign, when they are counted, when nobody looks for them any more */
+  SIGN_AFTER = 1,
+  COUNTED_AFTER = 4,
+  SIGN_UNTIL = 10
 };
 
 typedef struct place {
@@ -35,9 +42,12 @@ struct nn__watch {
   pthread_t thread;
   pthread_mutex_t mutex;
   pthread_cond_t ended;
-  bool end, runs, orphan;
+  bool end, runs, orphan, sign; /* sign: ours lies in the run folder */
   pid_t parent;
   double limit, tick;
+  double since_woken; /* s; infinite: not lately */
+  sig_atomic_t woken;
+  const char *lost_file; /* where a lost rank is told, too; NULL: nowhere */
   int rank, size;
   atomic_ulong beats;
   atomic_bool waits;
@@ -61,8 +71,9 @@ static void path_of(const nn__watch *w, char path[1200]) {
   snprintf(path, 1200, "%s/rank-%d", w->folder, w->rank);
 }
 
-static void leave_sign(const nn__watch *w) {
+static void leave_sign(nn__watch *w) {
   char path[1200];
+  w->sign = true;
   path_of(w, path);
   const bool waits = atomic_load_explicit(&w->waits, memory_order_relaxed);
   const nn_bytes bytes = {waits ? &sign_waiting : &sign_busy, 1};
@@ -71,10 +82,13 @@ static void leave_sign(const nn__watch *w) {
   (void)alarm(0);
 }
 
-static void take_sign_back(const nn__watch *w) {
+static void take_sign_back(nn__watch *w) {
   char path[1200];
+  if (!w->sign) return;
+  w->sign = false;
   path_of(w, path);
   (void)unlink(path);
+  (void)rmdir(w->folder); /* by whoever is the last */
 }
 
 /* Of a job that ended so. */
@@ -117,41 +131,64 @@ static int name_ranks(const nn__watch *w, char sign, nn_text *out) {
   return count;
 }
 
-static void describe(const nn__watch *w, nn_text *out) {
+static void describe(const nn__watch *w, double still, nn_text *out) {
   nn_text missing = {0}, busy = {0};
   const int gone = name_ranks(w, sign_missing, &missing), working = name_ranks(w, sign_busy, &busy);
-  nn_text_add(out, "no progress for %g s, in step %" PRIu64 ": ", w->limit,
+  nn_text_add(out, "no progress for %g s, in step %" PRIu64 ": ", fmin(still, w->limit),
               atomic_load_explicit(&w->step, memory_order_relaxed));
   if (gone > 0) nn_text_add(out, "no sign of life from %s; ", missing.at);
   if (working > 0) nn_text_add(out, "busy or hanging: %s; ", busy.at);
   if (gone + working == 0) nn_text_add(out, "all ranks wait for each other: MPI or the network hangs; ");
-  nn_text_add(out, "run the same command again to continue from the newest checkpoint (if steps, evaluations or saves "
-                   "take so long, raise run.stall_seconds)");
+  nn_text_add(out, "run the same command again to continue from the newest checkpoint%s",
+              still < w->limit ? "" : " (if steps, evaluations or saves take so long, raise run.stall_seconds)");
   nn_text_clear(&missing);
   nn_text_clear(&busy);
 }
 
+/* For a job script: its launcher may be long in ending. */
+static void tell_of_loss(const nn__watch *w, const char *message) {
+  FILE *file = w->lost_file != NULL ? fopen(w->lost_file, "a") : NULL;
+  if (file == NULL) return;
+  fprintf(file, "%s\n", message);
+  (void)fclose(file);
+}
+
 /* One speaks: the lowest rank that is alive. One process that ends so makes the launcher end the others. */
-static void end_job(nn__watch *w) {
+static void end_job(nn__watch *w, double still) {
   nn_text text = {0};
   int speaker = 0;
   (void)alarm(FILES_MAY_TAKE);
-  collect_signs(w);
   while (w->signs[speaker] == sign_missing) speaker++;
+  describe(w, still, &text);
+  const char *message = nn_text_status(&text) == NN_OK ? text.at : "no progress for run.stall_seconds";
   if (speaker == w->rank) {
-    describe(w, &text);
-    const char *message = nn_text_status(&text) == NN_OK ? text.at : "no progress for run.stall_seconds";
     (void)NN_FAIL(NN_ERR_COMM, "%s", message);
     if (w->rank == 0 && w->t->log != NULL)
       nn_log_write(w->t->log, NN_LOG_ERROR, "%s", message);
     else
       fprintf(stderr, "nnmpi: error: %s\n", message);
     fflush(stderr);
+    tell_of_loss(w, message);
     if (w->rank == 0) nn__run_summary(w->t, "failed", NN_ERR_COMM);
   } else {
+    tell_of_loss(w, message);
     (void)nanosleep(&(struct timespec){.tv_sec = 3}, NULL); /* the message first */
   }
   _exit(NN_ERR_COMM);
+}
+
+/* Ranks were woken: perhaps since one has died. Who moves on leaves a sign, too, for those who wait for it. */
+static void call_the_roll(nn__watch *w, double still) {
+  const sig_atomic_t woken = w->t->options->woken != NULL ? *w->t->options->woken : w->woken;
+  w->since_woken = woken != w->woken ? 0 : w->since_woken + w->tick;
+  w->woken = woken;
+  if (w->since_woken < SIGN_AFTER || w->since_woken >= SIGN_UNTIL) return;
+  if (!w->sign) leave_sign(w);
+  if (w->since_woken < COUNTED_AFTER || w->since_woken >= COUNTED_AFTER + w->tick || still < COUNTED_AFTER - 1 ||
+      !atomic_load_explicit(&w->waits, memory_order_relaxed))
+    return;
+  collect_signs(w);
+  if (memchr(w->signs, sign_missing, (size_t)w->size) != NULL) end_job(w, still);
 }
 
 /* The launcher, or its daemon on this node, was killed, and not every MPI ends its ranks then. A job that is whole
@@ -188,17 +225,19 @@ static void *watch(void *context) {
   const double grace = fmin(10, fmax(2, 0.2 * w->limit));
   unsigned long seen = 0;
   double still = 0;
-  bool said = false;
   while (sleep_tick(w)) {
     const unsigned long now = atomic_load_explicit(&w->beats, memory_order_acquire);
     still = now == seen ? still + w->tick : 0;
     seen = now;
     if (w->size > 1 && getppid() != w->parent) end_without_launcher(w, still);
-    if (said && still == 0) take_sign_back(w);
-    if (!said && still >= w->limit) leave_sign(w);
-    said = still >= w->limit;
-    if (still >= w->limit + grace) end_job(w);
+    if (w->size > 1) call_the_roll(w, still);
+    if (still < w->limit && w->since_woken >= SIGN_UNTIL) take_sign_back(w);
+    if (!w->sign && still >= w->limit) leave_sign(w);
+    if (still < w->limit + grace) continue;
+    collect_signs(w);
+    end_job(w, still);
   }
+  take_sign_back(w);
   return NULL;
 }
 
@@ -229,6 +268,9 @@ static nn_status create(nn__trainer *t) {
   w->parent = getppid();
   w->limit = t->config->run.stall_seconds;
   w->tick = fmin(1, w->limit / 8);
+  w->since_woken = INFINITY;
+  w->woken = t->options->woken != NULL ? *t->options->woken : 0;
+  w->lost_file = getenv("NNMPI_LOST_FILE");
   snprintf(w->folder, sizeof w->folder, "%s/stalled", t->result->run_folder);
   NN_TRY(nn_alloc((size_t)size, sizeof *w->places, "the places of the ranks", &memory));
   w->places = memory;

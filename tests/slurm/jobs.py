@@ -4,6 +4,7 @@
 import csv
 import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -165,6 +166,40 @@ class Jobs(program.TestCase):
         done = self.run_ok("cancelled.yaml")
         self.assertIn(f"continued at epoch {summary['epochs'] + 1}, ", done.out)
         self.check_same("cancelled", summary["epochs"] + 3)
+
+    def test_a_lost_rank_ends_the_job_long_before_a_slow_save_would_have(self):
+        for rank in (0, 1):
+            with self.subTest(rank=rank):
+                name = f"lost-{rank}"
+                job = self.submit_training(name, NNMPI_SECONDS_TO_SAVE="15")
+                self.wait_epochs(job, name, 21)  # a checkpoint is behind it
+                killed = time.monotonic()
+                self.kill_rank(job, rank)
+                cluster.wait_for(lambda job=job: cluster.job(job, "JobState") not in ("RUNNING", "COMPLETING"), f"job {job} to end",
+                                 program.TIMEOUT)
+                took = time.monotonic() - killed
+                self.assertEqual(cluster.job(job, "JobState"), "FAILED", self.log(job))
+                self.assertLess(took, 10, self.log(job))
+                if "Open MPI v4" in self.log(job):
+                    self.assertEqual(cluster.job(job, "ExitCode"), "8:0", self.log(job))
+                    self.assertIn(f"no sign of life from rank {rank} (", self.log(job))
+                self.assertEqual(list(self.folder.glob(".nnmpi-*")), [])
+                epochs = len((self.folder / f"runs/{name}/metrics.csv").read_text(encoding="utf-8").splitlines()) + 2
+                self.config(name, epochs)
+                self.assertIn("continued at epoch", self.run_ok(f"{name}.yaml").out)
+                self.check_same(name, epochs)
+
+    def kill_rank(self, job, rank):
+        """By its environment: both nodes are this machine."""
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                words = path.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if f"SLURM_JOB_ID={job}".encode() in words and f"OMPI_COMM_WORLD_RANK={rank}".encode() in words:
+                os.kill(int(path.parent.name), signal.SIGKILL)
+                return
+        self.fail(f"job {job} has no rank {rank}")
 
     def test_a_preempted_job_continues(self):
         job = self.submit_training("preempted")
