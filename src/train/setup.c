@@ -287,7 +287,7 @@ static nn_status initialise(nn__trainer *t) {
     if (status == NN_OK && from != NULL) {
       status = nn_checkpoint_open(from, &source);
       if (status == NN_OK) status = nn_checkpoint_take(source, t->model, t->params, &report);
-      if (status == NN_OK) nn_log_info(t->log, "parameters from %s:\n%s", from, report.at);
+      if (status == NN_OK) nn_log_info(t->log, "parameters from %s:\n%.*s", from, (int)report.length - 1, report.at);
     }
   }
   nn_checkpoint_close(&source);
@@ -343,6 +343,7 @@ static void describe(const nn__trainer *t) {
                                    : "target values");
   nn_log_info(t->log, "network: %zu layer%s, %zu parameter%s trained", layers, NN_PLURAL(layers), parameters,
               NN_PLURAL(parameters));
+  if (parameters == 0) nn_log_warn(t->log, "all parameters are frozen (model.freeze): nothing will be learned");
   nn_log_info(
       t->log, "minibatch: %zu sample%s, %zu a rank in %d virtual rank%s; %" PRIu64 " step%s an epoch; reduction: %s",
       t->batch, NN_PLURAL(t->batch), (t->batch + (size_t)nn_comm_size(t->comm) - 1) / (size_t)nn_comm_size(t->comm),

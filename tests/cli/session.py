@@ -105,6 +105,7 @@ class Session(program.TestCase):
         self.assertIn("network: ", (self.folder / "runs/flowers/log.txt").read_text(encoding="utf-8").split("epoch 1/1")[0])
         result = self.run_ok("flowers.yaml", "--restart", "--set", "model.init_from=" + self.best, "--set", "train.epochs=1")
         self.assertIn("flowers.old-2", result.out)
+        self.assertRegex(result.out, r"parameters from runs/.*:\n(  layers\.[02]\.(weight|bias): taken.*\n){4}the old run is kept")
 
     def test_what_a_run_watched_can_be_evaluated(self):
         for name, sets in [("drawn", ("data.valid_fraction=0.25", "data.valid=auto")), ("watched", ("data.valid=test",))]:
@@ -146,6 +147,11 @@ class Session(program.TestCase):
         out = self.run_ok("evaluate", "runs/named/checkpoints/step-000000024.h5", "flowers.h5").out
         self.assertIn("dataset   train/x\n", out)
         self.assertEqual(loss, f"{float(re.search(r'loss +([0-9.]+)', out)[1]):.4f}")
+
+    def test_a_network_that_is_all_frozen_is_told(self):
+        for frozen, told in [("layers.0", False), ("layers.0,layers.2", True)]:
+            result = self.run_ok("flowers.yaml", "--quiet", "--set", f"run.name={frozen}", "--set", f"model.freeze={frozen}")
+            self.assertEqual("nothing will be learned" in result.err, told)
 
     def test_a_minibatch_beyond_the_training_set_is_told(self):
         for words in [(), ("--dry-run",)]:
