@@ -52,6 +52,8 @@ static void who_asks_for_a_number_gets_it(void **state) {
   assert_int_equal(setenv("OMP_NUM_THREADS", "5", 1), 0);
   assert_int_equal(choose(3, 16, 1, 1, 1).count, 5);
   assert_string_equal(choose(NN_AUTO, 16, 1, 1, 1).why, "OMP_NUM_THREADS");
+  assert_int_equal(setenv("OMP_NUM_THREADS", "7,2", 1), 0);
+  assert_int_equal(choose(NN_AUTO, 16, 1, 1, 1).count, 7);
   assert_int_equal(setenv("OMP_NUM_THREADS", "many", 1), 0);
   assert_int_equal(choose(3, 16, 1, 1, 1).count, 3);
   assert_int_equal(unsetenv("OMP_NUM_THREADS"), 0);

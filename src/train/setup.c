@@ -138,9 +138,10 @@ void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
 
 nn__threads nn__threads_choose(const nn_config *config, int cores, int sharing, double flops, size_t turns) {
   const char *environment = getenv("OMP_NUM_THREADS");
+  char first[8] = ""; /* "4,2": there may be more, for levels that are not used here */
   int64_t wish = 0;
-  if (environment != NULL && nn_parse_int(environment, &wish) && wish >= 1 && wish <= 1024)
-    return (nn__threads){(int)wish, "OMP_NUM_THREADS"};
+  if (environment != NULL) snprintf(first, sizeof first, "%.*s", (int)strcspn(environment, ","), environment);
+  if (nn_parse_int(first, &wish) && wish >= 1 && wish <= 1024) return (nn__threads){(int)wish, "OMP_NUM_THREADS"};
   if (config->parallel.threads != NN_AUTO) return (nn__threads){(int)config->parallel.threads, "parallel.threads"};
   const int most = cores > sharing ? cores / sharing : 1;
   /* every thread must have this much to do between two times that all wait for one another (docs/performance.md) */

@@ -148,6 +148,9 @@ class Session(program.TestCase):
         self.assertIn("dataset   train/x\n", out)
         self.assertEqual(loss, f"{float(re.search(r'loss +([0-9.]+)', out)[1]):.4f}")
 
+    def test_without_a_launcher_no_other_program_is_needed(self):
+        self.run_ok("flowers.yaml", "--quiet", PATH=str(self.folder))
+
     def test_a_network_that_is_all_frozen_is_told(self):
         for frozen, told in [("layers.0", False), ("layers.0,layers.2", True)]:
             result = self.run_ok("flowers.yaml", "--quiet", "--set", f"run.name={frozen}", "--set", f"model.freeze={frozen}")
