@@ -160,7 +160,8 @@ static void a_block_of_rows_has_the_bits_of_the_whole_product(void **state) {
     if (k > 0) nn_gemm(&alone, NN_T, NN_N, m, n, k, a, b, whole);
     for (size_t step = 1; step <= m; step = 3 * step + 1) {
       for (size_t i = 0; i < m * n; i++) c[i] = NAN;
-      for (size_t i = 0; i < m; i += step) nn_gemm_block(m - i < step ? m - i : step, n, k, a + i, m, b, c + i * n);
+      for (size_t i = 0; i < m; i += step)
+        nn_gemm_block(&alone, m - i < step ? m - i : step, n, k, a + i, m, b, c + i * n);
       assert_memory_equal(c, whole, m * n * sizeof *c);
     }
     nn_test_free(a, m * k + 1), nn_test_free(b, n * k + 1), nn_test_free(c, m * n), nn_test_free(whole, m * n);

@@ -20,12 +20,17 @@ typedef struct nn_team {
   int id; /**< 0 … size − 1 */
   int size;
   nn_meeting *meeting; /**< where the team's barriers happen; NULL will do for a team of one */
+  float *room; /**< NN_TEAM_ROOM floats of this thread's own, for packed matrices; NULL: products take smaller blocks */
 } nn_team;
+
+enum { NN_TEAM_ROOM = 37 * 16 * (800 + 1) /**< 1.8 MiB */ };
 
 typedef void (*nn_team_function)(const nn_team *team, void *context);
 
 /** Run `function` on `threads` threads at once; returns when all have. */
 void nn_team_run(int threads, nn_team_function function, void *context);
+/** The same for large products: `room` has NN_TEAM_ROOM floats for each thread, or is NULL. */
+void nn_team_run_with(int threads, float *room, nn_team_function function, void *context);
 void nn_team_barrier(const nn_team *team);
 
 /** This thread's part [*first, *last) of `count` items; boundaries are multiples of `grain`. For work whose result
@@ -63,9 +68,11 @@ void nn_gemm(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, si
 
 /** C = A' B by the calling thread alone, NOT synchronised: A [k, lda], of which the first m columns count, B [k, n],
  *  C [m, n]. Elements are nn_gemm()'s, so a large product may be made in blocks of its rows. k may be 0. */
-void nn_gemm_block(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, float *c);
-/** Rows of C that nn_gemm_block() should be asked for at once: `grain`, or a multiple of it of up to `most`. */
-size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t most);
+void nn_gemm_block(const nn_team *team, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                   float *c);
+/** Rows of C that nn_gemm_block() should be asked for at once, of `left` that are to be made: all, or a multiple of
+ * `grain`. */
+size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t left);
 
 /* ---- rows and columns ----------------------------------------------------------------------- */
 

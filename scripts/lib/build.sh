@@ -29,7 +29,7 @@ mpi_command() {
   local mpirun
   mpirun=$(sed -n 's/^MPIEXEC_EXECUTABLE:[A-Z]*=//p' build/CMakeCache.txt)
   mpi=("${mpirun:-mpirun}" -n "$1")
-  if "${mpi[0]}" --version 2>/dev/null | grep -qE 'Open MPI|OpenRTE|PRRTE|prte'; then
+  if "${mpi[0]}" --version 2>/dev/null | grep -E 'Open MPI|OpenRTE|PRRTE|prte' >/dev/null; then
     mpi+=(--oversubscribe --bind-to none)
     # All ranks are on this machine; Open MPI 5 complains where other networks than lo are not what it expects.
     if [ -z "${SLURM_JOB_ID:-}" ]; then export OMPI_MCA_btl_tcp_if_include=${OMPI_MCA_btl_tcp_if_include:-lo}; fi

@@ -6,11 +6,15 @@
 #include "kernels/matvec.h"
 
 enum {
-  FULL_ROWS = 14, /* of the largest tile of all instruction sets */
-  STEPS = 384,    /* of the summed index in a block */
-  A_PANELS = 24,  /* panels of rows in a block: with their STEPS they fill about half of a second-level cache */
-  A_FLOATS = A_PANELS * (STEPS + 1) * 16,
-  B_FLOATS = (STEPS + 1) * 32,
+  FULL_ROWS = 14,        /* of the largest tile of all instruction sets */
+  STEPS = 384,           /* of the summed index in a block */
+  STEPS_MOST = 800,      /* where C is outside the cache, and should be read and written seldom; a third-level cache is
+                            fast enough for rows of A */
+  STEPS_LEAST = 224,     /* where that makes room for all rows */
+  FETCH_STEPS = 128,     /* during fewer nothing can be fetched */
+  BLOCK_ROWS_MOST = 336, /* of nn_gemm_block(): C stays in a cache until it is used */
+  A_FLOATS = 24 * 16 * (STEPS + 1),
+  B_FLOATS = 32 * (STEPS_MOST + 1),
   DIRECT_FLOATS = 64 << 10,  /* rows of B spread over more than this miss the page tables' cache: pack them */
   OUTSIDE_FLOATS = 64 << 10, /* C larger than this is not in the second-level cache beside A */
   WORK_PER_THREAD = 20000,   /* multiply-adds below which another thread costs more than it gives */
@@ -38,8 +42,11 @@ static bool collide(size_t ld) {
 /* C[i0 … i1, j0 … j1] of the product. */
 typedef struct {
   const nn__gemm_isa *isa;
-  bool ta, tb, pack_a, pack_b;
-  bool fetch_c; /* into the cache, ahead of its use */
+  bool ta, tb;
+  float *room; /* of the thread, or NULL */
+
+  size_t steps, rows;                    /* of a block */
+  bool pack_a, pack_b, fetch_b, fetch_c; /* into the cache, ahead of its use */
   size_t i0, i1, j0, j1, k;
   const float *a, *b;
   float *c;
@@ -66,70 +73,102 @@ static size_t even_step(size_t count, size_t most) {
 
 /* One panel of B: columns [j, j + width), steps [p, p + steps). */
 static void pack_b(const block *w, size_t j, size_t width, size_t p, size_t steps, float *out) {
+  const nn__cuts one = {.parts = 1, .least = width};
   if (w->tb)
     w->isa->transpose(width, steps, w->b + j * w->ldb + p, w->ldb, out, w->isa->columns);
   else
-    w->isa->copy(width, steps, w->b + p * w->ldb + j, w->ldb, out, width, w->isa->columns, 0);
+    w->isa->copy(&one, steps, w->b + p * w->ldb + j, w->ldb, out, w->isa->columns, 0);
 }
 
-/* Part `part` of `parts` of what pack_b() will read, into the cache, while there is other work. */
-static void fetch_b(const block *w, size_t j, size_t width, size_t p, size_t steps, size_t part, size_t parts) {
-  const float *from = w->tb ? w->b + j * w->ldb + p : w->b + p * w->ldb + j;
-  const size_t rows = w->tb ? width : steps, floats = w->tb ? steps : width;
-  for (size_t r = rows * part / parts; r < rows * (part + 1) / parts; r++) {
-    const float *row = from + r * w->ldb;
-    for (size_t f = 0; f < floats; f += 16) __builtin_prefetch(row + f, 0, 2);
-    __builtin_prefetch(row + floats - 1, 0, 2); /* where rows do not begin with a cache line */
-  }
+/* A matrix to be fetched during `tiles` tiles. */
+static nn__ahead ahead(const float *from, size_t rows, size_t columns, size_t ld, size_t tiles) {
+  nn__ahead a = {
+      .row = from, .ld = ld, .lines = (columns + 30) / 16}; /* one more where rows do not begin with a line */
+  a.left = rows * a.lines;
+  a.at_once = divide_up(a.left, tiles * NN__AHEAD_PARTS);
+  return a;
 }
 
-/* Panels of A, one after the other, [steps, a_stride] each, of `high` rows but for the last. */
-static void pack_a(const block *w, size_t i, size_t rows, size_t high, size_t p, size_t steps, float *out) {
+/* What pack_b() will read. */
+static nn__ahead ahead_of_b(const block *w, size_t j, size_t width, size_t p, size_t steps, size_t tiles) {
+  return w->tb ? ahead(w->b + j * w->ldb + p, width, steps, w->ldb, tiles)
+               : ahead(w->b + p * w->ldb + j, steps, width, w->ldb, tiles);
+}
+
+/* Panels of A, one after the other, [steps, a_stride] each: a tile's rows to a panel. */
+static void pack_a(const block *w, size_t i, const nn__cuts *tiles, size_t p, size_t steps, float *out) {
   const size_t stride = w->isa->a_stride;
   if (w->ta) {
-    w->isa->copy(rows, steps, w->a + p * w->lda + i, w->lda, out, high, stride, panel_stride(stride, steps));
+    w->isa->copy(tiles, steps, w->a + p * w->lda + i, w->lda, out, stride, panel_stride(stride, steps));
     return;
   }
-  for (size_t at = 0; at < rows; at += high, out += panel_stride(stride, steps))
-    w->isa->transpose(at_most(rows - at, high), steps, w->a + (i + at) * w->lda + p, w->lda, out, stride);
+  for (size_t t = 0, height; t < tiles->parts; t++, i += height, out += panel_stride(stride, steps)) {
+    height = nn__cut_size(tiles, t);
+    w->isa->transpose(height, steps, w->a + i * w->lda + p, w->lda, out, stride);
+  }
 }
 
-/* Rows [i, i + rows) in tiles of `high`, all columns, steps [p, p + steps). */
-static void multiply(const block *w, size_t i, size_t rows, size_t high, size_t p, size_t steps, const float *packed_a,
+/* Rows from i on, a tile of all columns after the other; steps [p, p + steps). */
+static void multiply(const block *w, size_t i, const nn__cuts *tiles, size_t p, size_t steps, const float *packed_a,
                      float *packed_b) {
   const nn__gemm_isa *isa = w->isa;
-  const size_t wide = isa->columns, tiles = divide_up(rows, high);
+  const size_t wide = isa->columns;
   nn__tile tile = {.k = steps, .add = p > 0, .ldc = w->ldc, .a_by_rows = !w->ta && !w->pack_a};
   tile.lda = w->pack_a ? isa->a_stride : w->lda;
   tile.ldb = w->pack_b ? wide : w->ldb;
   for (size_t j = w->j0; j < w->j1; j += wide) {
     const size_t width = at_most(w->j1 - j, wide), next = j + wide;
+    nn__ahead b, c;
     if (w->pack_b) pack_b(w, j, width, p, steps, packed_b);
+    if (w->fetch_b && next < w->j1) b = ahead_of_b(w, next, at_most(w->j1 - next, wide), p, steps, tiles->parts);
+    tile.b_ahead = w->fetch_b && next < w->j1 ? &b : NULL;
     tile.b = w->pack_b ? packed_b : w->b + p * w->ldb + j;
     const float *panel = packed_a;
-    for (size_t t = 0; t < tiles; t++, panel += panel_stride(isa->a_stride, steps)) {
-      const size_t row = i + t * high;
+    for (size_t t = 0, row = i, height; t < tiles->parts; t++, row += height) {
+      height = nn__cut_size(tiles, t);
       tile.a = w->pack_a ? panel : w->ta ? w->a + p * w->lda + row : w->a + row * w->lda + p;
       tile.c = w->c + row * w->ldc + j;
-      if (w->fetch_c)
-        tile.next_c = t + 1 < tiles ? tile.c + high * w->ldc : next < w->j1 ? w->c + i * w->ldc + next : NULL;
-      if (w->pack_b && next < w->j1) fetch_b(w, next, at_most(w->j1 - next, wide), p, steps, t, tiles);
-      isa->tile(at_most(i + rows - row, high), width, &tile);
+      if (w->fetch_c) c = ahead(tile.c + height * w->ldc, height, width, w->ldc, 1);
+      tile.c_ahead = w->fetch_c && t + 1 < tiles->parts ? &c : NULL;
+      isa->tile(height, width, &tile);
+      panel += panel_stride(isa->a_stride, steps);
     }
   }
 }
 
-static void compute(const block *w) {
+/* How it is cut, and what is packed. */
+static void plan(block *w) {
+  const nn__gemm_isa *isa = w->isa;
+  const size_t rows = w->i1 - w->i0, columns = w->j1 - w->j0, panels = divide_up(rows, isa->rows);
+  const bool outside = rows * columns > OUTSIDE_FLOATS;
+  /* a transposed A is read in parts of a row, which only a copy made in order finds fast */
+  const bool spread = w->ta && at_most(w->k, STEPS) * w->lda > DIRECT_FLOATS;
+  w->pack_a = spread || (columns > 2 * isa->columns && (w->ta || collide(w->lda)));
+  const size_t floats = w->pack_a && w->room == NULL ? A_FLOATS : NN_TEAM_ROOM;
+  w->steps = even_step(w->k, outside && floats == NN_TEAM_ROOM ? STEPS_MOST : STEPS);
+  /* fewer steps where all rows then fit, so that B is packed once */
+  if (panels * panel_stride(isa->a_stride, STEPS_LEAST) <= floats)
+    while (panels * panel_stride(isa->a_stride, w->steps) > floats) w->steps = even_step(w->k, w->steps - 1);
+  w->rows = even_step(rows, floats / panel_stride(isa->a_stride, w->steps) * isa->rows);
+  /* packing B pays where C has many rows */
+  w->pack_b = w->tb || (rows > 2 * isa->rows && (w->steps * w->ldb > DIRECT_FLOATS || collide(w->ldb)));
+  w->fetch_b = w->pack_b && w->steps >= FETCH_STEPS;
+  w->fetch_c = outside && w->steps >= FETCH_STEPS;
+}
+
+static void compute(block *w) {
   /* On the stack: a step allocates nothing. */
-  float packed_a[A_FLOATS] __attribute__((aligned(64)));
+  float on_stack[A_FLOATS] __attribute__((aligned(64)));
   float packed_b[B_FLOATS] __attribute__((aligned(64)));
-  const size_t steps = even_step(w->k, STEPS), rows = even_step(w->i1 - w->i0, A_PANELS * w->isa->rows);
-  for (size_t i = w->i0; i < w->i1; i += rows) {
-    const size_t rows_now = at_most(w->i1 - i, rows), high = even_step(rows_now, w->isa->rows);
-    for (size_t p = 0; p < w->k; p += steps) {
-      const size_t steps_now = at_most(w->k - p, steps);
-      if (w->pack_a) pack_a(w, i, rows_now, high, p, steps_now, packed_a);
-      multiply(w, i, rows_now, high, p, steps_now, packed_a, packed_b);
+  float *packed_a = w->room != NULL ? w->room : on_stack;
+  plan(w);
+  for (size_t i = w->i0; i < w->i1; i += w->rows) {
+    const size_t rows = at_most(w->i1 - i, w->rows);
+    const nn__cuts tiles = nn__cut(rows, divide_up(rows, w->isa->rows)); /* low ones would cost as much as high ones */
+    for (size_t p = 0; p < w->k; p += w->steps) {
+      const size_t steps = at_most(w->k - p, w->steps);
+      if (w->pack_a) pack_a(w, i, &tiles, p, steps, packed_a);
+      multiply(w, i, &tiles, p, steps, packed_a, packed_b);
     }
   }
 }
@@ -151,7 +190,8 @@ static void choose_parts(const block *w, size_t m, size_t n, size_t threads, siz
 
 void nn__gemm_with(const nn__gemm_isa *isa, const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n,
                    size_t k, const float *a, const float *b, float *c) {
-  block w = {.isa = isa, .ta = ta == NN_T, .tb = tb == NN_T, .k = k, .a = a, .b = b, .c = c, .ldc = n};
+  block w = {
+      .isa = isa, .ta = ta == NN_T, .tb = tb == NN_T, .k = k, .a = a, .b = b, .c = c, .ldc = n, .room = team->room};
   w.lda = w.ta ? m : k;
   w.ldb = w.tb ? k : n;
   const size_t work = m * n * k / WORK_PER_THREAD;
@@ -163,45 +203,39 @@ void nn__gemm_with(const nn__gemm_isa *isa, const nn_team *team, nn_transpose ta
     const nn_team columns = {.id = (int)(id % across), .size = (int)across};
     nn_team_share(&rows, m, 1, &w.i0, &w.i1);
     nn_team_share(&columns, n, isa->columns, &w.j0, &w.j1);
-    const size_t steps = even_step(k, STEPS);
-    w.pack_b = w.tb || (w.i1 - w.i0 > 2 * isa->rows && (steps * w.ldb > DIRECT_FLOATS || collide(w.ldb)));
-    w.fetch_c = steps >= 128 && (w.i1 - w.i0) * (w.j1 - w.j0) > OUTSIDE_FLOATS;
-    w.pack_a = w.j1 - w.j0 > 2 * isa->columns && collide(w.lda);
     if (w.i1 > w.i0 && w.j1 > w.j0) compute(&w);
   }
   nn_team_barrier(team);
 }
 
-/* Packing B pays where C has many rows; so does a block of many rows where B is to be packed. */
-static bool many_floats(size_t steps, size_t ldb) {
-  return even_step(steps, STEPS) * ldb > DIRECT_FLOATS || collide(ldb);
+/* Few rows, so that C stays in a cache; many where B does not, and is read once for all of them. Parts of about equal
+ * size, or the last would have low tiles. */
+size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t left) {
+  if (k <= 1) return at_most(grain, left);
+  const size_t most = k * n > DIRECT_FLOATS ? BLOCK_ROWS_MOST : n > 512 ? 2 * FULL_ROWS : 4 * FULL_ROWS;
+  const size_t rows = even_step(left, most);
+  return at_most(divide_up(rows, grain) * grain, left);
 }
 
-/* The multiple of `grain` that fills tiles best: the fewest rows of those, so that C stays in a cache; or the most
- * where B does not, and is read once for all of them. */
-size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t most) {
-  if (k <= 1) return grain;
-  const bool large = k * n > DIRECT_FLOATS;
-  const size_t limit = at_most(most, (large ? A_PANELS : 4) * FULL_ROWS);
-  size_t best = grain;
-  for (size_t rows = 2 * grain; rows <= limit; rows += grain) {
-    const size_t here = rows * divide_up(best, FULL_ROWS),
-                 before = best * divide_up(rows, FULL_ROWS); /* tiles' heights */
-    if (large ? here >= before : here > before) best = rows;
-  }
-  return best;
-}
-
-void nn_gemm_block(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, float *c) {
+void nn_gemm_block(const nn_team *team, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                   float *c) {
   const nn__gemm_isa *isa = nn__gemm_of(nn__isa_best());
   if (k <= 1) {
     nn__outer(m, n, k == 0 ? NULL : a, b, c);
     return;
   }
-  block w = {.isa = isa, .ta = true, .k = k, .i1 = m, .j1 = n, .a = a, .b = b, .c = c, .lda = lda, .ldb = n, .ldc = n};
-  w.pack_a = n > 2 * isa->columns;
-  w.pack_b = m > 2 * isa->rows && many_floats(k, n);
-  w.fetch_c = k >= 128 && m * n > OUTSIDE_FLOATS;
+  block w = {.isa = isa,
+             .ta = true,
+             .k = k,
+             .i1 = m,
+             .j1 = n,
+             .a = a,
+             .b = b,
+             .c = c,
+             .lda = lda,
+             .ldb = n,
+             .ldc = n,
+             .room = team->room};
   compute(&w);
 }
 

@@ -13,6 +13,17 @@
 #include "kernels/clones.h"
 #include "nnmpi/kernels.h"
 
+/** A matrix that will be needed, on its way into the second-level cache (the first is full of A and B), a few cache
+ * lines at a time: more requests at once would hold up those of the tile itself. */
+typedef struct nn__ahead {
+  const float *row;     /**< the next to be asked for */
+  size_t ld;            /**< floats from row to row */
+  size_t lines, line;   /**< of a row; the next */
+  size_t left, at_once; /**< lines */
+} nn__ahead;
+
+enum { NN__AHEAD_PARTS = 16 /**< at_once lines are asked for so often during a tile */ };
+
 /** One tile of C: c[i ldc + j] = sum over p of A(i, p) b[p ldb + j]. */
 typedef struct nn__tile {
   size_t k;
@@ -20,9 +31,21 @@ typedef struct nn__tile {
   bool add;       /**< the chains go on from what is in C */
   const float *a, *b;
   float *c;
-  const float *next_c; /**< of the tile that comes next, to be fetched into the cache meanwhile; NULL: none */
+  nn__ahead *c_ahead, *b_ahead; /**< what is fetched meanwhile, or NULL */
   size_t lda, ldb, ldc;
 } nn__tile;
+
+/** So many rows or columns in parts, the first `larger` of them of least + 1, the others of least. */
+typedef struct nn__cuts {
+  size_t parts, least, larger;
+} nn__cuts;
+
+static inline nn__cuts nn__cut(size_t count, size_t parts) {
+  return (nn__cuts){parts, count / parts, count % parts};
+}
+static inline size_t nn__cut_size(const nn__cuts *cuts, size_t part) {
+  return cuts->least + (part < cuts->larger);
+}
 
 /** Micro-kernels of one instruction set. */
 typedef struct nn__gemm_isa {
@@ -33,10 +56,9 @@ typedef struct nn__gemm_isa {
   /** out[p ldo + i] = x[i ldx + p] for i < rows, p < k. Writes (anything) up to the next multiple of the vector length
    * in i. */
   void (*transpose)(size_t rows, size_t k, const float *x, size_t ldx, float *out, size_t ldo);
-  /** Panels of `width` ≤ the largest columns, `stride` floats apart: out[(j / width) stride + p ldo + j % width] =
-   * x[p ldx + j] for j < columns, p < k. Writes likewise. */
-  void (*copy)(size_t columns, size_t k, const float *x, size_t ldx, float *out, size_t width, size_t ldo,
-               size_t stride);
+  /** out[q stride + p ldo + j] = x[p ldx + (first column of panel q) + j] for p < k, columns j of each panel q. Writes
+   * likewise. */
+  void (*copy)(const nn__cuts *panels, size_t k, const float *x, size_t ldx, float *out, size_t ldo, size_t stride);
 } nn__gemm_isa;
 
 extern const nn__gemm_isa nn__gemm_portable;

@@ -21,9 +21,19 @@ enum {
 #define NN__EACH_ROW _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)
 #define NN__EACH_VECTOR _Pragma("GCC unroll 2") for (int v = 0; v < vectors; v++)
 
+/* The next few lines. */
+NN__INSIDE void fetch(nn__ahead *what) {
+  const size_t count = what->left < what->at_once ? what->left : what->at_once;
+  what->left -= count;
+  for (size_t i = 0; i < count; i++) {
+    __builtin_prefetch(what->row + what->line * 16, 0, 2);
+    if (++what->line == what->lines) what->line = 0, what->row += what->ld;
+  }
+}
+
 /* `masked`: the last vector is partial, or may be. All but `t` and `m` are constants where this is inlined. */
 NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool masked, const bool by_rows, const bool add,
-                             const nn__tile *t, M m) {
+                             const bool fetches, const nn__tile *t, M m) {
   V sum[ROWS][2];
   const size_t lda = t->lda, ldb = t->ldb, ldc = t->ldc;
   float *c = t->c;
@@ -31,28 +41,29 @@ NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool maske
     const float *from = c + (size_t)i * ldc + v * LANES;
     sum[i][v] = !add ? V_ZERO : masked && v == vectors - 1 ? V_LOAD_M(from, m) : V_LOAD(from);
   }
-  if (t->next_c != NULL) /* into the second level: the first is full of A and B */
-    NN__EACH_ROW {
-      const float *next = t->next_c + (size_t)i * ldc;
-      NN__EACH_VECTOR __builtin_prefetch(next + v * LANES, 0, 2);
-      __builtin_prefetch(next + vectors * LANES - 1, 0, 2); /* where rows do not begin with a cache line */
-    }
   /* Five pointers, each for three rows, so that addresses fit the registers. */
   const float *a = t->a, *b = t->b;
   const float *a3 = a + 3 * lda, *a6 = a3 + 3 * lda, *a9 = a6 + 3 * lda, *a12 = a9 + 3 * lda;
-  for (size_t p = 0; p < t->k; p++) {
-    V y[2];
-    NN__EACH_VECTOR y[v] = masked && v == vectors - 1 ? V_LOAD_M(b + v * LANES, m) : V_LOAD(b + v * LANES);
-    NN__EACH_ROW {
-      const float *of_row = i < 3 ? a : i < 6 ? a3 : i < 9 ? a6 : i < 12 ? a9 : a12;
-      const V x = V_SET1(by_rows ? of_row[(size_t)(i % 3) * lda] : a[i]);
-      NN__EACH_VECTOR sum[i][v] = V_FMA(x, y[v], sum[i][v]);
+  for (size_t part = 1, p = 0, end = t->k; p < t->k; part++) {
+    if (fetches) {
+      if (t->c_ahead != NULL) fetch(t->c_ahead);
+      if (t->b_ahead != NULL) fetch(t->b_ahead);
+      end = t->k * part / NN__AHEAD_PARTS;
     }
-    if (by_rows)
-      a++, a3++, a6++, a9++, a12++;
-    else
-      a += lda;
-    b += ldb;
+    for (; p < end; p++) {
+      V y[2];
+      NN__EACH_VECTOR y[v] = masked && v == vectors - 1 ? V_LOAD_M(b + v * LANES, m) : V_LOAD(b + v * LANES);
+      NN__EACH_ROW {
+        const float *of_row = i < 3 ? a : i < 6 ? a3 : i < 9 ? a6 : i < 12 ? a9 : a12;
+        const V x = V_SET1(by_rows ? of_row[(size_t)(i % 3) * lda] : a[i]);
+        NN__EACH_VECTOR sum[i][v] = V_FMA(x, y[v], sum[i][v]);
+      }
+      if (by_rows)
+        a++, a3++, a6++, a9++, a12++;
+      else
+        a += lda;
+      b += ldb;
+    }
   }
   NN__EACH_ROW NN__EACH_VECTOR {
     float *to = c + (size_t)i * ldc + v * LANES;
@@ -63,24 +74,27 @@ NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool maske
   }
 }
 
-#define NN__KERNEL(rows, vectors, masked)                                                                              \
-  NN__TARGET static void kernel_##rows##_##vectors##_##masked(const nn__tile *t, size_t last) {                        \
+#define NN__KERNEL(name, rows, vectors, masked, fetches)                                                               \
+  NN__TARGET static void name(const nn__tile *t, size_t last) {                                                        \
     const M m = M_FIRST(last);                                                                                         \
     if (t->a_by_rows) {                                                                                                \
       if (t->add)                                                                                                      \
-        micro_kernel(rows, vectors, masked, true, true, t, m);                                                         \
+        micro_kernel(rows, vectors, masked, true, true, fetches, t, m);                                                \
       else                                                                                                             \
-        micro_kernel(rows, vectors, masked, true, false, t, m);                                                        \
+        micro_kernel(rows, vectors, masked, true, false, fetches, t, m);                                               \
     } else {                                                                                                           \
       if (t->add)                                                                                                      \
-        micro_kernel(rows, vectors, masked, false, true, t, m);                                                        \
+        micro_kernel(rows, vectors, masked, false, true, fetches, t, m);                                               \
       else                                                                                                             \
-        micro_kernel(rows, vectors, masked, false, false, t, m);                                                       \
+        micro_kernel(rows, vectors, masked, false, false, fetches, t, m);                                              \
     }                                                                                                                  \
   }
-#define NN__KERNELS(rows) NN__KERNEL(rows, 1, 1) NN__KERNEL(rows, 2, 0) NN__KERNEL(rows, 2, 1)
+#define NN__KERNELS(rows)                                                                                              \
+  NN__KERNEL(narrow_##rows, rows, 1, true, false)                                                                      \
+  NN__KERNEL(full_##rows, rows, 2, false, false)                                                                       \
+  NN__KERNEL(partial_##rows, rows, 2, true, false)
 #define NN__ENTRY(rows)                                                                                                \
-  { kernel_##rows##_1_1, kernel_##rows##_2_0, kernel_##rows##_2_1 }
+  { narrow_##rows, full_##rows, partial_##rows }
 
 NN__KERNELS(1)
 NN__KERNELS(2)
@@ -100,6 +114,9 @@ NN__KERNELS(12)
 NN__KERNELS(13)
 NN__KERNELS(14)
 #endif
+/* of these heights are nearly all tiles of large products */
+NN__KERNEL(fetching_highest, ROWS, 2, false, true)
+NN__KERNEL(fetching_lower, ROWS - 1, 2, false, true)
 
 static void (*const kernels[ROWS][3])(const nn__tile *t, size_t last) = {
     NN__ENTRY(1), NN__ENTRY(2),  NN__ENTRY(3),  NN__ENTRY(4),  NN__ENTRY(5),  NN__ENTRY(6),
@@ -112,7 +129,10 @@ static void (*const kernels[ROWS][3])(const nn__tile *t, size_t last) = {
 };
 
 static void tile_of_any_size(size_t rows, size_t columns, const nn__tile *t) {
-  if (columns == 2 * LANES)
+  const bool fetches = t->c_ahead != NULL || t->b_ahead != NULL;
+  if (columns == 2 * LANES && fetches && rows >= ROWS - 1)
+    (rows == ROWS ? fetching_highest : fetching_lower)(t, LANES);
+  else if (columns == 2 * LANES)
     kernels[rows - 1][1](t, LANES);
   else if (columns > LANES)
     kernels[rows - 1][2](t, columns - LANES);
@@ -160,19 +180,20 @@ NN__INSIDE void copy_steps(size_t width, size_t count, const float *x, size_t ld
   }
 }
 
-NN__TARGET static void copy_panels(size_t columns, size_t k, const float *x, size_t ldx, float *out, size_t width,
-                                   size_t ldo, size_t stride) {
+NN__TARGET static void copy_panels(const nn__cuts *panels, size_t k, const float *x, size_t ldx, float *out, size_t ldo,
+                                   size_t stride) {
   /* A few steps over all panels at a time, the next few being fetched meanwhile: memory is read in order, and written
    * in runs of some lines. */
   for (size_t p = 0; p < k; p += COPIED) {
     const size_t count = k - p < COPIED ? k - p : COPIED;
     const float *from = x + p * ldx;
-    for (size_t j = 0, to = p * ldo; j < columns; j += width, to += stride) {
+    for (size_t q = 0, j = 0, end; q < panels->parts; q++, j = end) {
+      end = j + nn__cut_size(panels, q);
       for (size_t ahead = p + COPIED; ahead < p + 2 * COPIED && ahead < k; ahead++) {
         __builtin_prefetch(x + ahead * ldx + j);
-        if (width > 16) __builtin_prefetch(x + ahead * ldx + j + 16);
+        if (end - j > 16) __builtin_prefetch(x + ahead * ldx + j + 16);
       }
-      copy_steps(columns - j < width ? columns - j : width, count, from + j, ldx, out + to, ldo);
+      copy_steps(end - j, count, from + j, ldx, out + q * stride + p * ldo, ldo);
     }
   }
 }

@@ -5,16 +5,24 @@
 #include "nnmpi/kernels.h"
 
 void nn_team_run(int threads, nn_team_function function, void *context) {
+  nn_team_run_with(threads, NULL, function, context);
+}
+
+void nn_team_run_with(int threads, float *room, nn_team_function function, void *context) {
   NN_ASSERT(threads >= 1);
   if (threads == 1) { /* OpenMP would ask the system even then */
-    const nn_team alone = {.id = 0, .size = 1};
+    const nn_team alone = {.id = 0, .size = 1, .room = room};
     function(&alone, context);
     return;
   }
   nn_meeting meeting = {0};
 #pragma omp parallel num_threads(threads)
   {
-    const nn_team team = {.id = omp_get_thread_num(), .size = omp_get_num_threads(), .meeting = &meeting};
+    const int id = omp_get_thread_num();
+    const nn_team team = {.id = id,
+                          .size = omp_get_num_threads(),
+                          .meeting = &meeting,
+                          .room = room == NULL ? NULL : room + (size_t)id * NN_TEAM_ROOM};
     function(&team, context);
   }
 }

@@ -57,7 +57,7 @@ static void dense_gradient(const nn_layer *layer, const nn_pass *pass, const flo
                            size_t first, size_t last, float *gradient) {
   const size_t out = layer->params[WEIGHT].dims[0], in = layer->params[WEIGHT].dims[1];
   if (param == WEIGHT)
-    nn_gemm_block(last - first, in, pass->rows, dy + first, out, x, gradient);
+    nn_gemm_block(pass->team, last - first, in, pass->rows, dy + first, out, x, gradient);
   else
     nn_columns_sum(pass->rows, out, last - first, dy + first, gradient);
 }

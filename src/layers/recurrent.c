@@ -419,10 +419,11 @@ void nn__recurrent_gradient(const nn_layer *layer, const nn_pass *pass, const fl
   const float *dz = b.layer[l].z + first;
   switch (param % NN__RECURRENT_PARAMS) {
   case NN__WEIGHT_IH:
-    nn_gemm_block(last - first, layer_width(r, l), all, dz, gates, layer_input(r, pass, &b, l), out);
+    nn_gemm_block(pass->team, last - first, layer_width(r, l), all, dz, gates, layer_input(r, pass, &b, l), out);
     return;
   case NN__WEIGHT_HH:
-    nn_gemm_block(last - first, units, all - skip, dz + skip * gates, gates, b.layer[l].state[0] + skip * units, out);
+    nn_gemm_block(pass->team, last - first, units, all - skip, dz + skip * gates, gates,
+                  b.layer[l].state[0] + skip * units, out);
     return;
   default: /* the two biases are added: one gradient for both */
     nn_columns_sum(all, gates, last - first, dz, out);

@@ -75,11 +75,11 @@ size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most,
   const nn_model_block *block = &model->blocks[first];
   const nn_param *param = model->tensors[block->tensor].param;
   const size_t height = rows_of_block(param);
-  const size_t worth = nn_gemm_block_rows(row_width(param), rows, height, height * most);
   size_t end = first + 1;
-  while (end < last && model->blocks[end].tensor == block->tensor &&
-         model->blocks[end].last_row - block->first_row <= worth)
-    end++;
+  while (end < last && end - first < most && model->blocks[end].tensor == block->tensor) end++;
+  const size_t left = model->blocks[end - 1].last_row - block->first_row;
+  const size_t worth = nn_gemm_block_rows(row_width(param), rows, height, left);
+  while (end - first > 1 && model->blocks[end - 1].last_row - block->first_row > worth) end--;
   return end;
 }
 

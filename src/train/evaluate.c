@@ -38,7 +38,7 @@ nn_status nn__evaluate(const nn__evaluation *e, nn_set set, nn_metrics *out) {
     block_run run = {.evaluation = e, .set = set, .first = b * NN__EVAL_ROWS, .ids = ids, .total = sums + b * NN__SUMS};
     run.rows = count - run.first < NN__EVAL_ROWS ? count - run.first : NN__EVAL_ROWS;
     for (size_t i = 0; i < run.rows; i++) ids[i] = (uint32_t)(run.first + i);
-    nn_team_run(e->threads, run_block, &run);
+    nn_team_run_with(e->threads, e->room, run_block, &run);
   }
   /* each number comes from one rank and is zero on the others: the sum is exact in any order */
   NN_TRY_DONE(nn_comm_sum_double(e->comm, sums, blocks * NN__SUMS));

@@ -106,6 +106,11 @@ static bool keeps_gradients(const nn__trainer *t, int size) {
   return size > 1 || t->virtual_ranks > 1 || t->config->train.clip_norm > 0 || traced;
 }
 
+/* Of a thread, for packed matrices. */
+static size_t room_floats(const nn__trainer *t) {
+  return nn_model_param_count(t->model) < NN__ROOM_WORTH ? 0 : NN_TEAM_ROOM;
+}
+
 void nn__trainer_plan(nn__trainer *t, int size) {
   t->capacity = row_capacity(t, size);
   t->arena = keeps_gradients(t, size) ? nn_model_param_count(t->model) : 0;
@@ -123,7 +128,7 @@ void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
   const uint64_t epochs = (uint64_t)t->config->train.epochs;
   *out = (nn__memory){.parameters = bytes,
                       .gradients = nn_tree_bytes(t->virtual_ranks, size, 0, t->arena + NN__TAIL) +
-                                   threads * slots * t->scratch_floats * sizeof(float),
+                                   threads * (slots * t->scratch_floats + room_floats(t)) * sizeof(float),
                       .optimizer = nn_optim_bytes(&t->config->train.optimizer, parameters),
                       .activations =
                           nn_workspace_bytes(t->model, t->capacity, true) + nn__rows_bytes(t->capacity, &t->task),
@@ -262,6 +267,10 @@ static nn_status allocate(nn__trainer *t) {
     NN_TRY(nn_alloc(slots * t->scratch_floats, sizeof(float), "parts of gradients", &memory));
     t->scratch = memory;
   }
+  if (room_floats(t) > 0) {
+    NN_TRY(nn_alloc((size_t)t->threads * room_floats(t), sizeof(float), "packed matrices", &memory));
+    t->room = memory;
+  }
   if (nn_comm_rank(t->comm) != 0) return NN_OK;
   NN_TRY(nn_history_create(&t->config->history, t->total_steps, t->model, &t->history));
   return nn__saver_create(t);
@@ -394,6 +403,7 @@ void nn__trainer_close(nn__trainer *t) {
   nn_workspace_destroy(&t->workspace);
   nn_tree_destroy(&t->tree);
   nn_free(t->scratch);
+  nn_free(t->room);
   nn_free(t->magnitudes);
   nn_free(t->tails);
   nn_optim_destroy(&t->optim);

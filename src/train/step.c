@@ -332,7 +332,7 @@ nn_status nn__train_step(nn__trainer *t, uint64_t epoch) {
                        : NN_OK;
   nn__trace_begin(t, epoch);
   nn__profile_step(t);
-  nn_team_run(t->threads, run_step, t);
+  nn_team_run_with(t->threads, t->room, run_step, t);
 
   const float *tail = t->step.tail;
   if (tail[NN__FLAG_FAILED] != 0) return nn_comm_agree(t->comm, t->step.status);

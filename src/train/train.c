@@ -18,6 +18,7 @@ static nn_status evaluate(nn__trainer *t, nn_set set, nn_metrics *out) {
   nn_workspace_time(t->workspace, NULL); /* the profile's layers are those of steps */
   const nn__evaluation evaluation = {.comm = t->comm,
                                      .threads = t->threads,
+                                     .room = t->room,
                                      .dataset = t->dataset,
                                      .model = t->model,
                                      .params = t->params,

@@ -23,6 +23,7 @@ enum {
   NN__PIECES_ROWS = 512,      /* that go through the network together at most */
   NN__BLOCKS_ALONE = 168,     /* blocks of a gradient made at once: enough for the largest product to run well */
   NN__BLOCKS_PIECES = 28,     /* the same where several pieces' gradients share the cache */
+  NN__ROOM_WORTH = 128 << 10, /* parameters from which on products have room of their own */
   NN__TAIL = 16               /* floats behind the parameters in a gradient arena */
 };
 
@@ -74,6 +75,7 @@ nn_metrics nn__task_metrics(const nn__task *task, const double sums[NN__SUMS], d
 typedef struct nn__evaluation {
   nn_comm *comm;
   int threads;
+  float *room; /* [threads, NN_TEAM_ROOM] for products, or NULL */
   const nn_dataset *dataset;
   const nn_model *model;
   const float *params;
@@ -128,6 +130,7 @@ typedef struct nn__trainer {
   double terms;                          /* products in a number of the gradient, at most */
   float *tails;                          /* [slots of the tree, NN__TAIL] */
   float *scratch;                        /* [threads, slots of the tree, scratch_floats] */
+  float *room;                           /* [threads, NN_TEAM_ROOM] for products; NULL: the network is small */
   uint64_t steps_per_epoch, total_steps, history_every;
   nn_progress_state progress;
 

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 version=14
 tool=""
 for candidate in clang-format-$version clang-format; do
-  if "$candidate" --version 2>/dev/null | grep -q "version $version\."; then
+  if "$candidate" --version 2>/dev/null | grep "version $version\." >/dev/null; then
     tool=$candidate
     break
   fi

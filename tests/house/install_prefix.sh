@@ -60,7 +60,7 @@ quietly install.log cmake --install build
 for file in bin/nnmpi bin/nnmpi-plot bin/nnmpi-plot-predictions bin/nnmpi-plot-regions include/nnmpi/train.h; do
   [ -e "nnmpi/$file" ] || { echo "not installed: $file"; exit 1; }
 done
-ldd nnmpi/bin/nnmpi | grep -q "libyaml.*$HOME/deps/" || { echo "libyaml is not the one in the prefix:"; ldd nnmpi/bin/nnmpi; exit 1; }
+ldd nnmpi/bin/nnmpi | grep "libyaml.*$HOME/deps/" >/dev/null || { echo "libyaml is not the one in the prefix:"; ldd nnmpi/bin/nnmpi; exit 1; }
 
 # From here on only what was installed.
 rm -rf build ../source packages
