@@ -70,6 +70,42 @@ static void threads_change_no_bit(void **state) {
   }
 }
 
+/* Factors of both signs, and zeros of both; rows longer than a piece. */
+static void an_outer_product_has_the_bits_of_the_matrix_that_it_stands_for(void **state) {
+  (void)state;
+  enum { ROWS = 3, WIDTH = NN_SUM_BLOCK + 77, ALL = ROWS * WIDTH };
+  static const nn_range whole[] = {{0, ALL}};
+  static const nn_team alone = {.id = 0, .size = 1};
+  float *a = nn_test_floats(ROWS, 1), *b = nn_test_floats(WIDTH, 2), *gradient = nn_test_floats(ALL, 3);
+  a[1] = -0.0f;
+  for (size_t j = 0; j < WIDTH; j += 3) b[j] = j % 2 == 0 ? 0.0f : -0.0f;
+  nn_gemm_block(&alone, ROWS, WIDTH, 1, a, ROWS, b, gradient);
+  const nn_outer outer = {.rows = ROWS, .width = WIDTH, .a = a, .b = b};
+  for (size_t o = 0; o < OPTIMIZERS; o++) {
+    nn_choice choice = nn_test_choice(NN_KIND_OPTIMIZER, optimizers[o]);
+    nn_optim *made = NULL, *factors = NULL;
+    float *x = nn_test_floats(ALL, 4), *y = nn_test_floats(ALL, 4);
+    for (size_t i = 0; i < ALL; i += 7) x[i] = y[i] = i % 2 == 0 ? 0.0f : -0.0f;
+    assert_int_equal(nn_optim_create(&choice, NULL, ALL, whole, 1, &made), NN_OK);
+    assert_int_equal(nn_optim_create(&choice, NULL, ALL, whole, 1, &factors), NN_OK);
+    for (uint64_t step = 0; step < STEPS; step++) {
+      nn_optim_part part;
+      nn_optim_prepare(made, step, 0.01, &part);
+      part.norm = false;
+      nn_optim_update(made, &part, 0, 1, gradient, x);
+      nn_optim_update_outer(factors, &part, 0, &outer, y);
+      assert_memory_equal(x, y, ALL * sizeof *x);
+    }
+    for (int s = 0; s < nn_optim_slot_count(made); s++)
+      assert_memory_equal(nn_optim_slot(made, s), nn_optim_slot(factors, s), ALL * sizeof *x);
+    nn_optim_destroy(&made);
+    nn_optim_destroy(&factors);
+    nn_test_choice_clear(&choice);
+    nn_free(x), nn_free(y);
+  }
+  nn_free(a), nn_free(b), nn_free(gradient);
+}
+
 static void what_is_frozen_stays_and_all_else_moves(void **state) {
   (void)state;
   float *start = nn_test_floats(COUNT, 0);
@@ -306,6 +342,7 @@ static void instruction_sets_change_no_bit(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(threads_change_no_bit),
+      cmocka_unit_test(an_outer_product_has_the_bits_of_the_matrix_that_it_stands_for),
       cmocka_unit_test(what_is_frozen_stays_and_all_else_moves),
       cmocka_unit_test(the_norm_is_that_of_the_trained_gradients_before_clipping),
       cmocka_unit_test(the_norms_bits_are_those_of_fixed_blocks_in_index_order),

@@ -141,6 +141,41 @@ static void evaluation_and_prediction_give_the_same_bits(void **state) {
   }
 }
 
+/* Steps of one sample whose norm is kept make the gradient, others update by its two factors. */
+static void steps_of_one_sample_give_the_same_bits_whether_their_norms_are_kept_or_not(void **state) {
+  static const char *const optimizers[] = {"name: sgd, lr: 0.05",
+                                           "name: sgd, lr: 0.02, momentum: 0.9, nesterov: true, weight_decay: 0.01",
+                                           "name: sgd, lr: 0.02, momentum: 0.9",
+                                           "name: adam, lr: 0.01",
+                                           "name: adamw, lr: 0.01",
+                                           "name: rmsprop, lr: 0.01",
+                                           "name: rmsprop, lr: 0.01, momentum: 0.5"};
+  nn_comm *comm = *state;
+  if (nn_comm_rank(comm) != 0) return;
+  for (size_t o = 0; o < sizeof optimizers / sizeof *optimizers; o++) {
+    char yaml[2048], train[200];
+    nn_checkpoint_digests digests[3];
+    snprintf(bits_about, sizeof bits_about, "single samples, %s", optimizers[o]);
+    snprintf(train, sizeof train, "loss: cross_entropy, epochs: 1, batch_size: 1, optimizer: {%s}", optimizers[o]);
+    for (int i = 0; i < 3; i++) { /* norms of all steps; of every third; of none but the first, by three threads */
+      const bits_case c = {"single", "classes", "", "hidden: [16, 9]", train};
+      char who[32];
+      nn_train_result result;
+      nn_checkpoint *checkpoint = NULL;
+      snprintf(who, sizeof who, "%zu-%d", o, i);
+      bits_configure(yaml, &c, who, 1, i == 2 ? ", threads: 3" : ", threads: 1");
+      snprintf(strstr(yaml, "history:"), 40, "history: {every: %d}\n", i == 0 ? 1 : i == 1 ? 3 : 1000000);
+      bits_train(NULL, yaml, 0, &result);
+      assert_int_equal(nn_checkpoint_open(result.checkpoint, &checkpoint), NN_OK);
+      assert_int_equal(nn_checkpoint_digest(checkpoint, &digests[i]), NN_OK);
+      nn_checkpoint_close(&checkpoint);
+    }
+    for (int i = 1; i < 3; i++)
+      if (digests[i].parameters != digests[0].parameters || digests[i].optimizer != digests[0].optimizer)
+        fail_msg("%s: case %d differs", bits_about, i);
+  }
+}
+
 /* The comparison itself: it sees that a run had a slightly larger learning rate. */
 static void runs_that_differ_are_told_apart(void **state) {
   nn_comm *comm = *state;
@@ -163,6 +198,7 @@ int main(void) {
       cmocka_unit_test(every_optimizer_gives_the_same_bits),
       cmocka_unit_test(a_run_goes_on_with_the_same_bits_on_another_number_of_ranks),
       cmocka_unit_test(evaluation_and_prediction_give_the_same_bits),
+      cmocka_unit_test(steps_of_one_sample_give_the_same_bits_whether_their_norms_are_kept_or_not),
       cmocka_unit_test(runs_that_differ_are_told_apart),
   };
   return cmocka_run_group_tests(tests, bits_open, nn_test_close_scratch);

@@ -74,6 +74,12 @@ void nn_gemm_block(const nn_team *team, size_t m, size_t n, size_t k, const floa
  * `grain`. */
 size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t left);
 
+/** The matrix a b', which is not made: its row r is a[r] b. With +0 for −0, as a product of nn_gemm(). */
+typedef struct nn_outer {
+  size_t rows, width; /**< of a, of b */
+  const float *a, *b;
+} nn_outer;
+
 /* ---- rows and columns ----------------------------------------------------------------------- */
 
 /** y[r, :] += b, y [rows, width], b [width]. */

@@ -104,9 +104,14 @@ void nn_model_backward(const nn_model *model, nn_workspace *workspace, const nn_
  * by one: no bit depends on what else goes through the network. */
 bool nn_model_takes_pieces(const nn_model *model);
 
+/** Of a pass of one row: the end of the blocks from `first` on (below `last`) whose gradient is `out`, an outer
+ * product; `first` where it is none. */
+size_t nn_model_outer(const nn_model *model, const nn_workspace *workspace, size_t first, size_t last, nn_outer *out);
+
 /** The largest magnitude among the numbers that the gradients of this pass are products of, in this thread's share; NaN
- *  is larger than all. A sum of n such products is at most n times its square. Team function, NOT synchronised. */
-float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass);
+ *  is larger than all. A sum of n such products is at most n times its square. `input` bounds the network's inputs,
+ *  which then are not looked at; INFINITY: they are. Team function, NOT synchronised. */
+float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass, float input);
 /** Inputs of the widest layer: a number of a gradient is a sum of at most so many products for each sample. */
 size_t nn_model_widest(const nn_model *model);
 

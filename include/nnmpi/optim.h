@@ -16,7 +16,7 @@ enum { NN_OPTIM_SLOTS_MAX = 3, NN_OPTIM_FACTORS_MAX = 12 };
 typedef struct nn_optim_block {
   size_t count;
   const float *factor;  /**< what prepare() made of this step */
-  float gradient_scale; /**< gradients are multiplied by it first (clipping) */
+  float gradient_scale; /**< gradients are multiplied by it first (clipping; nn_optim_update_outer()) */
   const float *gradient;
   float *param;
   float *slot[NN_OPTIM_SLOTS_MAX]; /**< the optimizer's state */
@@ -97,6 +97,10 @@ void nn_optim_prepare(const nn_optim *optim, uint64_t step, double lr, nn_optim_
 void nn_optim_look(nn_optim *optim, size_t first, size_t last, const float *gradients);
 void nn_optim_update(nn_optim *optim, const nn_optim_part *part, size_t first, size_t last, const float *gradients,
                      float *params);
+/** The same where the gradient of rows of a parameter, from `place` of the arena on, is `gradient`, and part->norm is
+ * false. */
+void nn_optim_update_outer(const nn_optim *optim, const nn_optim_part *part, size_t place, const nn_outer *gradient,
+                           float *params);
 double nn_optim_norm(const nn_optim *optim);
 float nn_optim_clip(double clip_norm, double norm); /**< what gradients are multiplied by; clip_norm 0: nothing */
 /** The last range with a gradient that is not finite; SIZE_MAX: none. */

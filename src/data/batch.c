@@ -1,6 +1,10 @@
 /* The order of an epoch, and rows for a batch. */
 #include "dataset.h"
 
+#include <math.h>
+
+enum { AHEAD = 4 /* rows that are on their way from memory: one is converted in less time than one takes */ };
+
 /* Uniform in 0 … n − 1 from 64 random bits: the upper part of their product with n. */
 static size_t below(uint32_t low, uint32_t high, uint64_t n) {
   return (size_t)((high * n + (low * n >> 32)) >> 32);
@@ -58,10 +62,11 @@ void nn_dataset_gather(const nn_dataset *dataset, nn_set set, const nn_team *tea
   size_t first = 0, last = 0;
   NN_ASSERT(dataset->finished && t != NULL);
   nn_team_share(team, rows, 1, &first, &last);
+  for (size_t i = first; i < last && i < first + AHEAD; i++) nn_dataset_fetch(dataset, set, ids[i]);
   for (size_t i = first; i < last; i++) {
     NN_ASSERT(ids[i] < view->count);
     const size_t row = view->rows == NULL ? ids[i] : view->rows[ids[i]];
-    if (i + 1 < last) nn_dataset_fetch(dataset, set, ids[i + 1]);
+    if (i + AHEAD < last) nn_dataset_fetch(dataset, set, ids[i + AHEAD]);
     nn_row_convert(type, dataset->width, nn__table_x(dataset, t) + row * stride, n->scale, n->mean,
                    n->inverse_deviation, x + i * dataset->width);
     if (t->has_y) gather_targets(dataset, t, row, i, labels, values);
@@ -73,4 +78,16 @@ int32_t nn_dataset_label(const nn_dataset *dataset, nn_set set, uint32_t id) {
   const nn__view *view = &dataset->views[set];
   NN_ASSERT(id < view->count && dataset->target.classes && view->table->has_y);
   return nn__table_labels(dataset, view->table)[view->rows == NULL ? id : view->rows[id]];
+}
+
+float nn_dataset_bound(const nn_dataset *dataset) {
+  const nn_normalizer *n = &dataset->normalizer;
+  const double most = nn__element_max(nn__element_of(dataset->views[NN_SET_TRAIN].table->x.type)) / fabs(n->scale);
+  double bound = most;
+  for (size_t j = 0; n->mean != NULL && j < dataset->width; j++) {
+    const double here = (most + fabs((double)n->mean[j])) * fabs((double)n->inverse_deviation[j]);
+    if (!(here <= bound)) bound = here;
+  }
+  /* roundings; and a bound that is no help is none */
+  return bound < 1e12 ? (float)(bound * 1.001) : INFINITY;
 }

@@ -208,12 +208,12 @@ void nn__gemm_with(const nn__gemm_isa *isa, const nn_team *team, nn_transpose ta
   nn_team_barrier(team);
 }
 
-/* Few rows, so that C stays in a cache; many where B does not, and is read once for all of them. Parts of about equal
- * size, or the last would have low tiles. */
+/* Few rows, so that C stays in a cache; many where B does not, and is read once for all of them. The last two parts are
+ * about equal, or one would have low tiles. */
 size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t left) {
   if (k <= 1) return at_most(grain, left);
-  const size_t most = k * n > DIRECT_FLOATS ? BLOCK_ROWS_MOST : n > 512 ? 2 * FULL_ROWS : 4 * FULL_ROWS;
-  const size_t rows = even_step(left, most);
+  const size_t most = k * n > DIRECT_FLOATS ? BLOCK_ROWS_MOST : (n > 512 ? 2 : 4) * FULL_ROWS;
+  const size_t rows = left < 2 * most ? even_step(left, most) : most;
   return at_most(divide_up(rows, grain) * grain, left);
 }
 

@@ -62,9 +62,16 @@ static void dense_gradient(const nn_layer *layer, const nn_pass *pass, const flo
     nn_columns_sum(pass->rows, out, last - first, dy + first, gradient);
 }
 
+static bool dense_outer(const nn_layer *layer, const float *x, const float *dy, int param, size_t first, size_t last,
+                        nn_outer *out) {
+  *out = (nn_outer){.rows = last - first, .width = layer->params[WEIGHT].dims[1], .a = dy + first, .b = x};
+  return param == WEIGHT;
+}
+
 static float dense_magnitude(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy) {
   const size_t out = layer->params[WEIGHT].dims[0], in = layer->params[WEIGHT].dims[1];
-  return nn__larger(nn_magnitude(pass->team, pass->rows * in, x), nn_magnitude(pass->team, pass->rows * out, dy));
+  return nn__larger(x == NULL ? 0 : nn_magnitude(pass->team, pass->rows * in, x),
+                    nn_magnitude(pass->team, pass->rows * out, dy));
 }
 
 static const nn_key dense_keys[] = {
@@ -100,5 +107,6 @@ const nn_layer_ops nn__dense_ops = {
     .forward = dense_forward,
     .backward = dense_backward,
     .gradient = dense_gradient,
+    .outer = dense_outer,
     .magnitude = dense_magnitude,
 };

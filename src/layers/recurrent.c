@@ -435,7 +435,7 @@ float nn__recurrent_magnitude(const nn_layer *layer, const nn_pass *pass, const 
   const nn__recurrent *r = (const nn__recurrent *)layer;
   const buffers b = buffers_of(r, pass);
   const size_t all = r->time * pass->rows;
-  float largest = nn_magnitude(pass->team, all * r->features, x);
+  float largest = x == NULL ? 0 : nn_magnitude(pass->team, all * r->features, x);
   for (size_t l = 0; l < r->layers; l++) {
     largest = nn__larger(largest, nn_magnitude(pass->team, all * r->cell->gates * r->units, b.layer[l].z));
     largest =

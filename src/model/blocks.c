@@ -1,6 +1,7 @@
 /* What is trained, in blocks of rows; their gradients. */
 #include "model/internal.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -119,15 +120,28 @@ void nn_model_gradient(const nn_model *model, const nn_workspace *workspace, con
   nn__workspace_add_time(workspace, pass->team, 2 * model->layer_count + tensor->layer, start);
 }
 
-float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass) {
-  float largest = 0;
+size_t nn_model_outer(const nn_model *model, const nn_workspace *workspace, size_t first, size_t last, nn_outer *out) {
+  const nn_model_block *from = &model->blocks[first];
+  const nn_model_tensor *tensor = &model->tensors[from->tensor];
+  const nn_layer *layer = model->layers[tensor->layer].layer;
+  size_t end = first + 1;
+  while (end < last && model->blocks[end].tensor == from->tensor) end++;
+  const bool is =
+      layer->ops->outer != NULL &&
+      layer->ops->outer(layer, nn__workspace_x(workspace, tensor->layer), nn__workspace_dy(workspace, tensor->layer),
+                        (int)(tensor->param - layer->params), from->first_row, model->blocks[end - 1].last_row, out);
+  return is ? end : first;
+}
+
+float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass, float input) {
+  float largest = isfinite(input) ? input : 0;
   for (size_t i = model->first_trained; i < model->layer_count; i++) {
     const nn_layer *layer = model->layers[i].layer;
     if (layer->ops->magnitude == NULL) continue;
     nn_pass own = *pass;
     own.work = nn__workspace_work(workspace, i);
-    const float here =
-        layer->ops->magnitude(layer, &own, nn__workspace_x(workspace, i), nn__workspace_dy(workspace, i));
+    const float here = layer->ops->magnitude(
+        layer, &own, i == 0 && isfinite(input) ? NULL : nn__workspace_x(workspace, i), nn__workspace_dy(workspace, i));
     if (!(here <= largest)) largest = here; /* NaN, too */
   }
   return largest;

@@ -37,7 +37,7 @@ NN__BODY void nn__adam_elements_body(size_t count, float scale, const float *fac
   NN__ELEMENTS
   for (size_t i = 0; i < count; i++) {
     const float p = keep * param[i];
-    const float g = scale * gradient[i] + decay * p;
+    const float g = nn__scaled(scale, gradient[i]) + decay * p;
     const float m = beta1 * mean[i] + rest1 * g;
     const float v = beta2 * square[i] + rest2 * (g * g);
     mean[i] = m;

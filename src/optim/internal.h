@@ -64,6 +64,12 @@ double nn__power(double base, uint64_t exponent);
 /** cos(π t) for t in [0, 1], to about 2 units in the last place. */
 double nn__cosine_half_turns(double t);
 
+/** A gradient times its scale, with +0 for −0, as in sums of products that begin at +0: the gradient of one sample
+ * comes as two factors (nn_optim_update_outer), and must have the bits of their product. */
+NN__BODY float nn__scaled(float scale, float gradient) {
+  return scale * gradient + 0.0f;
+}
+
 /* ---- Adam, shared with AdamW ------------------------------------------------------------------ */
 
 typedef struct nn__adam_options {

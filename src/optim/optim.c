@@ -200,6 +200,17 @@ void nn_optim_update(nn_optim *optim, const nn_optim_part *part, size_t first, s
   }
 }
 
+void nn_optim_update_outer(const nn_optim *optim, const nn_optim_part *part, size_t place, const nn_outer *gradient,
+                           float *params) {
+  NN_ASSERT(!part->norm);
+  for (size_t r = 0; r < gradient->rows; r++)
+    for (size_t first = 0; first < gradient->width; first += NN_SUM_BLOCK) {
+      const size_t left = gradient->width - first, at = place + r * gradient->width + first;
+      const nn_range piece = {at, at + (left < NN_SUM_BLOCK ? left : NN_SUM_BLOCK)};
+      update_piece(optim, &piece, part->factor, gradient->a[r], at, gradient->b + first, params);
+    }
+}
+
 double nn_optim_norm(const nn_optim *optim) {
   return norm_of(optim);
 }

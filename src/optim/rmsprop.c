@@ -37,7 +37,7 @@ NN__BODY void nn__rmsprop_plain_body(size_t count, float scale, const float *fac
   const float lr = factor[LR], decay = factor[DECAY], alpha = factor[ALPHA], rest = factor[REST], eps = factor[EPS];
   NN__ELEMENTS
   for (size_t i = 0; i < count; i++) {
-    const float g = scale * gradient[i] + decay * param[i];
+    const float g = nn__scaled(scale, gradient[i]) + decay * param[i];
     const float v = alpha * square[i] + rest * (g * g);
     square[i] = v;
     param[i] -= lr * (g / (sqrtf(v) + eps));
@@ -53,7 +53,7 @@ NN__BODY void nn__rmsprop_momentum_body(size_t count, float scale, const float *
   const float momentum = factor[MOMENTUM];
   NN__ELEMENTS
   for (size_t i = 0; i < count; i++) {
-    const float g = scale * gradient[i] + decay * param[i];
+    const float g = nn__scaled(scale, gradient[i]) + decay * param[i];
     const float v = alpha * square[i] + rest * (g * g);
     const float b = momentum * buffer[i] + g / (sqrtf(v) + eps);
     square[i] = v;

@@ -40,12 +40,12 @@ NN__BODY void nn__sgd_plain_body(size_t count, float scale, const float *factor,
   if (decay > 0) {
     NN__ELEMENTS
     for (size_t i = 0; i < count; i++) {
-      const float g = scale * gradient[i] + decay * param[i];
+      const float g = nn__scaled(scale, gradient[i]) + decay * param[i];
       param[i] -= lr * g;
     }
   } else {
     NN__ELEMENTS
-    for (size_t i = 0; i < count; i++) param[i] -= lr * (scale * gradient[i]);
+    for (size_t i = 0; i < count; i++) param[i] -= lr * nn__scaled(scale, gradient[i]);
   }
 }
 NN__CLONES(void, nn__sgd_plain, (size_t count, float scale, const float *factor, const float *gradient, float *param),
@@ -56,7 +56,7 @@ NN__BODY void nn__sgd_momentum_body(size_t count, float scale, const float *fact
   const float lr = factor[LR], decay = factor[DECAY], momentum = factor[MOMENTUM];
   NN__ELEMENTS
   for (size_t i = 0; i < count; i++) {
-    const float g = scale * gradient[i] + decay * param[i];
+    const float g = nn__scaled(scale, gradient[i]) + decay * param[i];
     const float b = momentum * buffer[i] + g;
     buffer[i] = b;
     param[i] -= lr * b;
@@ -71,7 +71,7 @@ NN__BODY void nn__sgd_nesterov_body(size_t count, float scale, const float *fact
   const float lr = factor[LR], decay = factor[DECAY], momentum = factor[MOMENTUM];
   NN__ELEMENTS
   for (size_t i = 0; i < count; i++) {
-    const float g = scale * gradient[i] + decay * param[i];
+    const float g = nn__scaled(scale, gradient[i]) + decay * param[i];
     const float b = momentum * buffer[i] + g;
     buffer[i] = b;
     param[i] -= lr * (g + momentum * b);

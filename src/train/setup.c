@@ -258,6 +258,7 @@ static nn_status allocate(nn__trainer *t) {
   NN_TRY(nn__rows_create(t->capacity, &t->task, &t->rows));
   NN_TRY(nn_alloc(nn_dataset_count(t->dataset, NN_SET_TRAIN), sizeof(uint32_t), "the order of an epoch", &memory));
   t->order = memory;
+  t->input_bound = nn_dataset_bound(t->dataset);
   NN_TRY(nn_alloc((size_t)t->threads, sizeof(float), "what the threads find", &memory));
   t->magnitudes = memory;
   NN_TRY(nn_alloc(nn_tree_stack(t->virtual_ranks) * NN__TAIL, sizeof(float), "the sums of metrics", &memory));

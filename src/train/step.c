@@ -159,7 +159,15 @@ static void make_gradients(nn__trainer *t, const nn_team *team, const group *g, 
   /* parts of a gradient need to be in memory only where earlier groups left theirs */
   const bool scratch = part != NULL && g->first == t->first_piece && t->scratch != NULL;
   nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, &first, &last);
+  /* of one sample, for whom nobody wants the norm, not even a part is made */
+  const bool factors = scratch && g->rows == 1 && part != &look_only && !part->norm;
   for (size_t next; first < last; first = next) {
+    nn_outer outer;
+    next = factors ? nn_model_outer(t->model, t->workspace, first, last, &outer) : first;
+    if (next > first) {
+      nn_optim_update_outer(t->optim, part, nn_model_block_at(t->model, first)->range.first, &outer, t->params);
+      continue;
+    }
     next = nn_model_blocks_together(t->model, rows, scratch ? t->scratch_blocks : NN__BLOCKS_ALONE, first, last);
     stack s = {.stride = t->scratch_floats};
     if (scratch) {
@@ -293,7 +301,7 @@ static void run_step(const nn_team *team, void *context) {
     g = group_from(t, team, g.last);
     if (g.rows > 0) {
       run_group(t, team, &g);
-      const float here = nn_model_magnitude(t->model, t->workspace, &g.pass);
+      const float here = nn_model_magnitude(t->model, t->workspace, &g.pass, t->input_bound);
       if (!(here <= largest)) largest = here; /* NaN, too */
     }
     if (team->id == 0) sum_tails(t, &g);

@@ -127,6 +127,7 @@ typedef struct nn__trainer {
   size_t arena; /* floats of a gradient that is kept: param_count, or 0 where parts are used at once */
   size_t scratch_floats, scratch_blocks; /* of a part of a gradient: its room, the network's blocks that it holds */
   float *magnitudes;                     /* [threads]: largest number that goes into a product of the gradient */
+  float input_bound;                     /* of the network's inputs; INFINITY: unknown */
   double terms;                          /* products in a number of the gradient, at most */
   float *tails;                          /* [slots of the tree, NN__TAIL] */
   float *scratch;                        /* [threads, slots of the tree, scratch_floats] */
