@@ -3,6 +3,8 @@
  *  (gemm.h); all of it is about speed, so it may look at the number of threads. */
 #include "kernels/gemm.h"
 
+#include <string.h>
+
 #include "kernels/matvec.h"
 
 enum {
@@ -15,6 +17,7 @@ enum {
   BLOCK_ROWS_MOST = 336, /* of nn_gemm_block(): C stays in a cache until it is used */
   A_FLOATS = 24 * 16 * (STEPS + 1),
   B_FLOATS = 32 * (STEPS_MOST + 1),
+  TILE_FLOATS = 32 * 16,
   DIRECT_FLOATS = 64 << 10,  /* rows of B spread over more than this miss the page tables' cache: pack them */
   OUTSIDE_FLOATS = 64 << 10, /* C larger than this is not in the second-level cache beside A */
   WORK_PER_THREAD = 20000,   /* multiply-adds below which another thread costs more than it gives */
@@ -156,11 +159,56 @@ static void plan(block *w) {
   w->fetch_c = outside && w->steps >= FETCH_STEPS;
 }
 
+/* ---- few rows times the transpose of many ------------------------------------------------------------ */
+
+/* C' = B A' does with a copy of the few rows of A, where C = A B' would need one of all of B. The chains are the same.
+ */
+static bool turning_pays(const block *w) {
+  const size_t rows = w->i1 - w->i0, columns = w->j1 - w->j0, wide = w->isa->columns, lanes = wide / 2;
+  if (w->ta || !w->tb || collide(w->ldb) || columns < 2 * w->isa->rows) return false;
+  return divide_up(rows, wide) * panel_stride(wide, w->k) <= A_FLOATS && /* there is room for all steps */
+         5 * rows >= 4 * divide_up(rows, lanes) * lanes &&               /* vectors are nearly full */
+         2 * rows * (w->k + columns) <= w->k * columns;                  /* less is copied, and turned back */
+}
+
+static void multiply_turned(const block *w, float *packed) {
+  const nn__gemm_isa *isa = w->isa;
+  const size_t rows = w->i1 - w->i0, columns = w->j1 - w->j0, wide = isa->columns, stride = panel_stride(wide, w->k);
+  float turned[TILE_FLOATS] __attribute__((aligned(64))), back[TILE_FLOATS] __attribute__((aligned(64)));
+  for (size_t r = 0; r < rows; r += wide)
+    isa->transpose(at_most(rows - r, wide), w->k, w->a + (w->i0 + r) * w->lda, w->lda, packed + r / wide * stride,
+                   wide);
+  const nn__cuts tiles = nn__cut(columns, divide_up(columns, isa->rows));
+  nn__tile tile = {.k = w->k, .a_by_rows = true, .lda = w->ldb, .ldb = wide, .c = turned, .ldc = wide};
+  for (size_t t = 0, j = w->j0, height; t < tiles.parts; t++, j += height) {
+    height = nn__cut_size(&tiles, t);
+    tile.a = w->b + j * w->ldb;
+    for (size_t r = 0; r < rows; r += wide) {
+      const size_t width = at_most(rows - r, wide);
+      float *c = w->c + (w->i0 + r) * w->ldc + j;
+      tile.b = packed + r / wide * stride;
+      isa->tile(height, width, &tile);
+      if (t + 1 < tiles.parts) { /* what this writes behind its columns, the next tile writes again */
+        isa->transpose(height, width, turned, wide, c, w->ldc);
+        continue;
+      }
+      isa->transpose(height, width, turned, wide, back, isa->a_stride);
+      for (size_t i = 0; i < width; i++) memcpy(c + i * w->ldc, back + i * isa->a_stride, height * sizeof *c);
+    }
+  }
+}
+
+/* ---- all of a thread's ------------------------------------------------------------------------------- */
+
 static void compute(block *w) {
   /* On the stack: a step allocates nothing. */
   float on_stack[A_FLOATS] __attribute__((aligned(64)));
   float packed_b[B_FLOATS] __attribute__((aligned(64)));
   float *packed_a = w->room != NULL ? w->room : on_stack;
+  if (turning_pays(w)) {
+    multiply_turned(w, packed_a);
+    return;
+  }
   plan(w);
   for (size_t i = w->i0; i < w->i1; i += w->rows) {
     const size_t rows = at_most(w->i1 - i, w->rows);
