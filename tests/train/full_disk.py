@@ -34,9 +34,9 @@ class FullDisk(Survival):
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", self.disk], check=True)
         self.addCleanup(subprocess.run, ["umount", "--lazy", self.disk], check=True)
 
-    def train(self, *sets, ranks=0):
+    def train(self, *sets, ranks=0, options=()):
         words = [word for value in (*LARGER, *sets) for word in ("--set", value)]
-        return program.nnmpi("it.yaml", *words, ranks=ranks, folder=self.folder)
+        return program.nnmpi("it.yaml", *words, *options, ranks=ranks, folder=self.folder)
 
     def fills_up(self, *sets, ranks=0):
         done = self.train(*sets, ranks=ranks)
@@ -78,6 +78,11 @@ class FullDisk(Survival):
         done = self.train("train.epochs=9", "checkpoint.keep=1")
         self.assertEqual(done.code, 6, done)
         self.assertIn("No space left on device", done.err)
+        self.assertEqual(self.steps(), [6])
+        done = self.train("train.epochs=9", options=["--restart"])
+        self.assertEqual(done.code, 6, done)
+        self.assertIn("the old run is back in runs/it", done.out)
+        self.assertEqual(sorted(path.name for path in self.disk.iterdir()), ["filler", "it"])
         self.assertEqual(self.steps(), [6])
         (self.disk / "filler").unlink()
         self.assertEqual(self.train("train.epochs=9", "checkpoint.keep=1").code, 0)
