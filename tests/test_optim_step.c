@@ -128,7 +128,7 @@ static void the_norm_is_that_of_the_trained_gradients_before_clipping(void **sta
       double sum = 0;
       for (size_t i = 0; i < COUNT; i++)
         if (trained(i)) sum += (double)gradients[i] * (double)gradients[i];
-      assert_true(fabs(out.norms[t] - sqrt(sum)) <= 1e-12 * sqrt(sum));
+      assert_true(fabs(out.norms[t] - sqrt(sum)) <= 1e-7 * sqrt(sum)); /* of the sum: 2e-7 */
       nn_free(gradients);
     }
     nn_free(out.params);

@@ -53,26 +53,31 @@ size_t nn_blocks(size_t count) {
   return count / NN_SUM_BLOCK + (count % NN_SUM_BLOCK != 0);
 }
 
-/* Lane l sums the squares of elements l, l + 16, l + 32, …; the lanes are added pairwise. */
-NN__BODY double nn_block_sum_squares_body(size_t count, const float *x) {
+/* Lane l sums the squares of elements l, l + 16, l + 32, …, the lanes are added pairwise. Four squares at a time are
+ * added in float, which spares most conversions. */
+NN__BODY double nn__quick_sum_squares_body(size_t count, const float *x) {
   double lane[NN__SUM_LANES] = {0.0};
   size_t i = 0;
-  for (; i + NN__SUM_LANES <= count; i += NN__SUM_LANES) {
+  for (; i + 4 * NN__SUM_LANES <= count; i += 4 * NN__SUM_LANES) {
+    const float *a = x + i, *b = a + NN__SUM_LANES, *c = b + NN__SUM_LANES, *d = c + NN__SUM_LANES;
     NN__ELEMENTS
-    for (size_t l = 0; l < NN__SUM_LANES; l++) {
-      const double v = (double)x[i + l];
-      lane[l] += v * v;
-    }
+    for (size_t l = 0; l < NN__SUM_LANES; l++)
+      lane[l] += (double)((a[l] * a[l] + b[l] * b[l]) + (c[l] * c[l] + d[l] * d[l]));
   }
-  for (size_t l = 0; i + l < count; l++) {
-    const double v = (double)x[i + l];
-    lane[l] += v * v;
-  }
+  for (; i < count; i++) lane[i % NN__SUM_LANES] += (double)(x[i] * x[i]);
   for (size_t half = NN__SUM_LANES / 2; half > 0; half /= 2)
     for (size_t l = 0; l < half; l++) lane[l] += lane[l + half];
   return lane[0];
 }
-NN__CLONES(double, nn_block_sum_squares, (size_t count, const float *x), (count, x))
+NN__CLONES(double, nn__quick_sum_squares, (size_t count, const float *x), (count, x))
+
+double nn_block_sum_squares(size_t count, const float *x) {
+  const double quick = nn__quick_sum_squares(count, x);
+  if (quick > 1e-24 && quick < 1e38) return quick;
+  double sum = 0.0; /* squares may be beyond the range of a float */
+  for (size_t i = 0; i < count; i++) sum += (double)x[i] * (double)x[i];
+  return sum;
+}
 
 double nn_sum_squares(const nn_team *team, size_t count, const float *x, double *scratch) {
   const size_t blocks = nn_blocks(count);
