@@ -162,6 +162,7 @@ class Jobs(program.TestCase):
         self.assertEqual((summary["status"], summary["exit_code"]), ("stopped", 85), self.log(job))
         time.sleep(1)
         self.assertEqual((cluster.job(job, "JobState"), cluster.job(job, "Restarts")), ("CANCELLED", "0"))
+        self.assertNotIn("ended with code 8\n", self.log(job), "the ranks that waited for the save took rank 0 for lost")
         self.config("cancelled", summary["epochs"] + 3)
         done = self.run_ok("cancelled.yaml")
         self.assertIn(f"continued at epoch {summary['epochs'] + 1}, ", done.out)
