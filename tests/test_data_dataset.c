@@ -270,7 +270,7 @@ static void save_unbalanced(const char *path) {
   int8_t y[90];
   for (int i = 0; i < 90; i++) {
     x[i] = i;
-    y[i] = i == 89 ? 2 : i % 3 == 2 ? 1 : 0;
+    y[i] = (int8_t)(i == 89 ? 2 : i % 3 == 2 ? 1 : 0);
   }
   nn_h5_image *image = NULL;
   assert_ok(nn_h5_image_create(&image));

@@ -22,7 +22,7 @@ size_t nn_h5_type_size(nn_h5_type type) {
   case NN_H5_TEXT:
     return 0;
   }
-  NN_ASSERT(!"a type");
+  NN_ASSERT(0 && "a type");
   return 0;
 }
 
@@ -51,7 +51,7 @@ const char *nn_h5_type_name(nn_h5_type type) {
   case NN_H5_TEXT:
     return "text";
   }
-  NN_ASSERT(!"a type");
+  NN_ASSERT(0 && "a type");
   return "";
 }
 
@@ -80,7 +80,7 @@ hid_t nn__h5_memory_type(nn_h5_type type) {
   case NN_H5_TEXT:
     return H5I_INVALID_HID;
   }
-  NN_ASSERT(!"a type");
+  NN_ASSERT(0 && "a type");
   return H5I_INVALID_HID;
 }
 
@@ -109,7 +109,7 @@ hid_t nn__h5_stored_type(nn_h5_type type) {
   case NN_H5_TEXT:
     return H5I_INVALID_HID;
   }
-  NN_ASSERT(!"a type");
+  NN_ASSERT(0 && "a type");
   return H5I_INVALID_HID;
 }
 

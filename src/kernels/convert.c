@@ -26,7 +26,7 @@ size_t nn_element_size(nn_element type) {
   case NN_ELEMENT_F64:
     return 8;
   }
-  NN_ASSERT(!"an element type");
+  NN_ASSERT(0 && "an element type");
   return 0;
 }
 
@@ -114,5 +114,5 @@ void nn_row_convert(nn_element type, size_t width, const void *x, double scale, 
     NN__CASE(NN_ELEMENT_F64, f64, double)
 #undef NN__CASE
   }
-  NN_ASSERT(!"an element type");
+  NN_ASSERT(0 && "an element type");
 }

@@ -3,6 +3,7 @@
 
 import csv
 import json
+import os
 import random
 import signal
 import subprocess
