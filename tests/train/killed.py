@@ -159,7 +159,10 @@ class OneRank(Killed):
         running = self.start(ENDLESS, *SAVING, ranks=2)
         self.wait_for(self.steps, running)
         running.kill()
-        self.finish(self.epochs() + 200, ranks=2)
+        again = self.start(ENDLESS, *SAVING, ranks=2)
+        self.wait_for(lambda: "continued at epoch" in (self.run / "log.txt").read_text(), again)
+        self.kill_all(again, 0.1)
+        self.finish(self.epochs() + 3, ranks=2)
 
     def test_when_one_rank_fails_all_end_with_its_code_and_the_next_run_goes_on(self):
         self.use_file()
