@@ -18,9 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
-import h5py
-import numpy
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import plotting  # noqa: E402
+
+try:
+    plotting.find_interpreter(("h5py", "numpy"), ("h5py", "numpy"))
+except plotting.Failure as failure:
+    sys.exit(f"checkpoint: {failure}")
+import h5py  # noqa: E402
+import numpy  # noqa: E402
 
 arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 arguments.add_argument("--units", type=int, default=7000)
