@@ -106,10 +106,10 @@ void nn_dataset_fetch(const nn_dataset *dataset, nn_set set, uint32_t id);
  * applies; NULL: not wanted). The team divides the rows; synchronised. */
 void nn_dataset_gather(const nn_dataset *dataset, nn_set set, const nn_team *team, const uint32_t *ids, size_t rows,
                        float *x, int32_t *labels, float *values);
-/** Label of one sample (for the sum of class weights of a batch). */
 /** No input is larger in magnitude, by what the file's numbers can be; INFINITY where that says nothing. After
  * finish(). */
 float nn_dataset_bound(const nn_dataset *dataset);
+/** Label of one sample (for the sum of class weights of a batch). */
 int32_t nn_dataset_label(const nn_dataset *dataset, nn_set set, uint32_t id);
 
 /* ---- importers ------------------------------------------------------------------------------ */

@@ -71,13 +71,19 @@ void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t 
   *last = id + 1 == size ? model->block_count : block_from(model, model->param_count / size * (id + 1));
 }
 
+/* Where the blocks from `first` on that are of one tensor end, at `last` at the latest. */
+static size_t tensor_end(const nn_model *model, size_t first, size_t last) {
+  size_t end = first + 1;
+  while (end < last && model->blocks[end].tensor == model->blocks[first].tensor) end++;
+  return end;
+}
+
 size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most, size_t first, size_t last) {
   if (rows <= 1) return first + 1; /* nothing to gain */
   const nn_model_block *block = &model->blocks[first];
   const nn_param *param = model->tensors[block->tensor].param;
   const size_t height = rows_of_block(param);
-  size_t end = first + 1;
-  while (end < last && end - first < most && model->blocks[end].tensor == block->tensor) end++;
+  size_t end = tensor_end(model, first, last - first < most ? last : first + most);
   const size_t left = model->blocks[end - 1].last_row - block->first_row;
   const size_t worth = nn_gemm_block_rows(row_width(param), rows, height, left);
   while (end - first > 1 && model->blocks[end - 1].last_row - block->first_row > worth) end--;
@@ -124,8 +130,7 @@ size_t nn_model_outer(const nn_model *model, const nn_workspace *workspace, size
   const nn_model_block *from = &model->blocks[first];
   const nn_model_tensor *tensor = &model->tensors[from->tensor];
   const nn_layer *layer = model->layers[tensor->layer].layer;
-  size_t end = first + 1;
-  while (end < last && model->blocks[end].tensor == from->tensor) end++;
+  const size_t end = tensor_end(model, first, last);
   const bool is =
       layer->ops->outer != NULL &&
       layer->ops->outer(layer, nn__workspace_x(workspace, tensor->layer), nn__workspace_dy(workspace, tensor->layer),
