@@ -71,14 +71,6 @@ NN__BODY double nn__quick_sum_squares_body(size_t count, const float *x) {
 }
 NN__CLONES(double, nn__quick_sum_squares, (size_t count, const float *x), (count, x))
 
-double nn_block_sum_squares(size_t count, const float *x) {
-  const double quick = nn__quick_sum_squares(count, x);
-  if (quick > 1e-24 && quick < 1e38) return quick;
-  double sum = 0.0; /* squares may be beyond the range of a float */
-  for (size_t i = 0; i < count; i++) sum += (double)x[i] * (double)x[i];
-  return sum;
-}
-
 double nn_sum_squares(const nn_team *team, size_t count, const float *x, double *scratch) {
   const size_t blocks = nn_blocks(count);
   size_t first, last;
@@ -125,4 +117,13 @@ float nn_magnitude(const nn_team *team, size_t count, const float *x) {
   size_t first, last;
   nn_team_share(team, count, NN__FLAT_GRAIN, &first, &last);
   return nn__float(nn__magnitude(last - first, x + first));
+}
+
+double nn_block_sum_squares(size_t count, const float *x) {
+  const double quick = nn__quick_sum_squares(count, x);
+  if (quick > 1e-24 && quick < 1e38) return quick;
+  if (quick == 0 && nn__magnitude(count, x) == 0) return 0.0; /* units that are dead: as quick as others */
+  double sum = 0.0;                                           /* squares may be beyond the range of a float */
+  for (size_t i = 0; i < count; i++) sum += (double)x[i] * (double)x[i];
+  return sum;
 }
