@@ -166,7 +166,7 @@ static void of_a_file_that_is_not_there_the_nearest_is_named(void **state) {
       {"fashion.yml", "fashion.yaml'?"}, {"Fashion.yaml", "fashion.yaml'?"},
       {"fashion", "fashion.h5'?"},       {"step-000000010.h5", "step-000000020.h5'?"},
       {"a.h5", "no such file"},          {"fusion.yaml", "fashion.yaml'?"},
-      {"other.yaml", "no such file"}};
+      {"other.yaml", "no such file"},    {"step_0000.yml", "step-000000020.h5'?"}};
   const nn_bytes part = {"x", 1};
   (void)state;
   assert_int_equal(nn_directory_create(in_folder("near")), NN_OK);

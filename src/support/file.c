@@ -154,12 +154,19 @@ void nn_file_sweep(const char *folder) {
 
 /* ---- files that are not there ------------------------------------------------------------------------------ */
 
+/* Does the entry begin with these characters? Hyphens and underscores are mistaken for one another. */
+static bool begins_with(const char *entry, const char *meant, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (entry[i] != meant[i] && !(strchr("-_", meant[i]) != NULL && (entry[i] == '-' || entry[i] == '_'))) return false;
+  return true;
+}
+
 /* How far an entry of the folder is from the name that was meant; −1: too far. Endings alone are no likeness. */
 static int likeness(const char *meant, const char *entry) {
   const char *dot = strrchr(meant, '.');
   const size_t stem = dot != NULL && dot != meant ? (size_t)(dot - meant) : strlen(meant);
   const int distance = nn_edit_distance(meant, entry), allowed = stem <= 3 ? 1 : stem <= 7 ? 2 : 3;
-  const bool begins = stem >= 3 && strncmp(meant, entry, strlen(meant)) == 0; /* the ending was left out */
+  const bool begins = stem >= 3 && begins_with(entry, meant, stem); /* the rest was left out */
   if (entry[0] == '.' || is_temporary(entry)) return -1;
   return (distance <= allowed && (size_t)distance < stem) || begins ? distance : -1;
 }
