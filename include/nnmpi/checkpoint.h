@@ -19,6 +19,7 @@
 #ifndef NNMPI_CHECKPOINT_H
 #define NNMPI_CHECKPOINT_H
 
+#include "nnmpi/h5io.h"
 #include "nnmpi/history.h"
 #include "nnmpi/model.h"
 #include "nnmpi/optim.h"
@@ -51,10 +52,11 @@ typedef struct nn_checkpoint_parts {
   const nn_progress_state *progress;
 } nn_checkpoint_parts;
 
-/** The file in memory, without its trailer; `*bytes` for nn_free(). */
-nn_status nn_checkpoint_build(const nn_checkpoint_parts *parts, void **bytes, size_t *count);
+/** The file as an image, for nn_h5_image_destroy(). Parameters and slots are not copied: they must stay as they are until
+ * then. */
+nn_status nn_checkpoint_build(const nn_checkpoint_parts *parts, nn_h5_image **out);
 /** What was built for this step, with its trailer, to `path`: whole or not at all, read back and compared. */
-nn_status nn_checkpoint_put(const void *bytes, size_t count, uint64_t step, const char *path);
+nn_status nn_checkpoint_put(nn_h5_image *image, uint64_t step, const char *path);
 /** Both at once. */
 nn_status nn_checkpoint_save(const nn_checkpoint_parts *parts, const char *path);
 

@@ -80,15 +80,18 @@ nn_status nn_h5_refused(nn_h5_file *file, nn_text *out);
 typedef struct nn_h5_image nn_h5_image;
 
 nn_status nn_h5_image_create(nn_h5_image **out);
+/** The same for a file of about so many bytes, most of which will be lent. */
+nn_status nn_h5_image_create_for(size_t bytes, nn_h5_image **out);
 void nn_h5_image_destroy(nn_h5_image **image);
-
-/** The file will have about so many bytes: large ones are built faster where that is known. */
-void nn_h5_image_expect(nn_h5_image *image, size_t bytes);
 
 /** A dataset; groups on the way are made. Chunked with Fletcher32 where it has at least one element; `deflate` 0–9
  *  adds shuffle and compression. */
 nn_status nn_h5_image_write(nn_h5_image *image, const char *name, nn_h5_type type, int rank, const uint64_t *dims,
                             int deflate, const void *data);
+/** The same without a copy where the data are large: they go to the file from where they are, and must stay as they are
+ *  until the image is destroyed. These are stored in one piece, without a checksum of their own; `rank` at least 1. */
+nn_status nn_h5_image_lend(nn_h5_image *image, const char *name, nn_h5_type type, int rank, const uint64_t *dims,
+                           const void *data);
 /** A dataset written in parts: created here, its rows filled by nn_h5_image_write_rows(). */
 nn_status nn_h5_image_dataset(nn_h5_image *image, const char *name, nn_h5_type type, int rank, const uint64_t *dims,
                               int deflate);
@@ -100,16 +103,14 @@ nn_status nn_h5_image_attribute_int(nn_h5_image *image, const char *object, cons
 nn_status nn_h5_image_attribute_real(nn_h5_image *image, const char *object, const char *name, double value);
 nn_status nn_h5_image_attribute_text(nn_h5_image *image, const char *object, const char *name, const char *value);
 
-/** Flush, take the bytes, close; each checked. The image can only be destroyed after. `*bytes` for nn_free(). */
-nn_status nn_h5_image_finish(nn_h5_image *image, void **bytes, size_t *count);
+/** Flush and close, each checked: the file's bytes, in pieces that stay until the image is destroyed. Nothing can be
+ *  added after. */
+nn_status nn_h5_image_finish(nn_h5_image *image, const nn_bytes **parts, size_t *count);
 
-/** Finish and replace `path` by it, followed by the trailer: 8 bytes magic "nnmpi\x01\r\n", length of the image
- *  (uint64, little endian), zlib's crc32 of the image (uint32), crc32 of the 20 bytes before (uint32). Other HDF5
- *  tools ignore what follows an image. */
+/** Finish, where it is not, and replace `path` by it, followed by the trailer: 8 bytes magic "nnmpi\x01\r\n", length of
+ *  the image (uint64, little endian), zlib's crc32 of the image (uint32), crc32 of the 20 bytes before (uint32). Other HDF5
+ *  tools ignore what follows an image. May be called again, for another path. */
 nn_status nn_h5_image_save(nn_h5_image *image, const char *path);
-
-/** The second half of nn_h5_image_save(): bytes of nn_h5_image_finish() and the trailer to `path`. Calls no HDF5. */
-nn_status nn_h5_image_put(const void *bytes, size_t count, const char *path);
 
 /** A whole file written by nn_h5_image_save(), its trailer checked before anything else: a torn or flipped
  *  file fails with `code` here, one that the system does not let us read with NN_ERR_IO. `*image` for nn_free(). */

@@ -24,7 +24,7 @@ static nn_status write_progress(nn_h5_image *image, const nn_progress_state *p) 
   return nn_h5_image_write(image, "progress/epoch_sums", NN_H5_F64, 1, &sums, 0, p->epoch_sums);
 }
 
-/* The tensors of an arena as datasets <group>/<name>. */
+/* The tensors of an arena, which is lent, as datasets <group>/<name>. */
 static nn_status write_arena(nn_h5_image *image, const char *group, const nn_model *model, const float *arena) {
   char name[NN__NAME_MAX];
   for (size_t i = 0; i < nn_model_tensor_count(model); i++) {
@@ -32,7 +32,7 @@ static nn_status write_arena(nn_h5_image *image, const char *group, const nn_mod
     uint64_t dims[NN_PARAM_RANK_MAX];
     for (int d = 0; d < tensor->param->rank; d++) dims[d] = tensor->param->dims[d];
     snprintf(name, sizeof name, "%s/%s", group, tensor->name);
-    NN_TRY(nn_h5_image_write(image, name, NN_H5_F32, tensor->param->rank, dims, 0, arena + tensor->param->offset));
+    NN_TRY(nn_h5_image_lend(image, name, NN_H5_F32, tensor->param->rank, dims, arena + tensor->param->offset));
   }
   return NN_OK;
 }
@@ -101,31 +101,30 @@ static nn_status write_all(nn_h5_image *image, const nn_checkpoint_parts *parts)
   return write_software(image);
 }
 
-nn_status nn_checkpoint_build(const nn_checkpoint_parts *parts, void **bytes, size_t *count) {
+nn_status nn_checkpoint_build(const nn_checkpoint_parts *parts, nn_h5_image **out) {
   nn_h5_image *image = NULL;
   const size_t arrays = 1 + (size_t)(parts->optim != NULL ? nn_optim_slot_count(parts->optim) : 0);
-  const size_t state = arrays * nn_model_param_count(parts->model) * sizeof(float);
-  NN_TRY(nn_h5_image_create(&image));
-  nn_h5_image_expect(image, state + state / 64 + (1 << 20)); /* chunks, names, the epochs */
-  nn_status status = write_all(image, parts);
-  if (status == NN_OK) status = nn_h5_image_finish(image, bytes, count);
-  nn_h5_image_destroy(&image);
+  NN_TRY(nn_h5_image_create_for(arrays * nn_model_param_count(parts->model) * sizeof(float), &image));
+  const nn_status status = write_all(image, parts);
+  if (status == NN_OK)
+    *out = image;
+  else
+    nn_h5_image_destroy(&image);
   return status;
 }
 
-nn_status nn_checkpoint_put(const void *bytes, size_t count, uint64_t step, const char *path) {
+nn_status nn_checkpoint_put(nn_h5_image *image, uint64_t step, const char *path) {
   bool trailed = false;
   if (nn_fault("checkpoint", step)) return NN_FAIL(NN_ERR_IO, "%s: cannot be written: %s", path, strerror(ENOSPC));
-  NN_TRY(nn_h5_image_put(bytes, count, path));
+  NN_TRY(nn_h5_image_save(image, path));
   NN_TRY(nn_h5_check(path, NN_ERR_IO, true, &trailed)); /* as it can be read: older ones may be removed after this */
   return trailed ? NN_OK : NN_FAIL(NN_ERR_IO, "%s: is not what was written", path);
 }
 
 nn_status nn_checkpoint_save(const nn_checkpoint_parts *parts, const char *path) {
-  void *bytes = NULL;
-  size_t count = 0;
-  NN_TRY(nn_checkpoint_build(parts, &bytes, &count));
-  const nn_status status = nn_checkpoint_put(bytes, count, parts->progress->step, path);
-  nn_free(bytes);
+  nn_h5_image *image = NULL;
+  NN_TRY(nn_checkpoint_build(parts, &image));
+  const nn_status status = nn_checkpoint_put(image, parts->progress->step, path);
+  nn_h5_image_destroy(&image);
   return status;
 }

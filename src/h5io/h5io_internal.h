@@ -16,7 +16,8 @@ enum {
   NN__H5_TEXT_MAX = 1 << 16,   /**< bytes of one string in an array or an attribute */
   NN__H5_DEFLATE_RATIO = 1100, /**< zlib never shrinks by more (1032, and some headers) */
   NN__H5_FILTERS_MAX = 8,      /**< in a row, on one dataset */
-  NN__H5_CHUNK_MAX = 1 << 30   /**< bytes of a chunk: HDF5 decodes one in memory */
+  NN__H5_CHUNK_MAX = 1 << 30,  /**< bytes of a chunk: HDF5 decodes one in memory */
+  NN__H5_TRAILER_BYTES = 24
 };
 
 struct nn_h5_file {
@@ -57,14 +58,56 @@ void nn__h5_because(nn__h5_why *why, const char *format, ...) __attribute__((for
 
 /* ---- the memory of a file that is built (image_memory.c) ------------------------------------------ */
 
-/** From malloc(); `capacity` bytes, of which the file has the first. */
+/** From malloc(); `capacity` bytes, of which the file has the first and HDF5 has filled `size`. */
 typedef struct nn__h5_memory {
   void *at;
-  size_t capacity, expected;
+  size_t capacity, size;
 } nn__h5_memory;
 
 /** Files opened with `access` live in `memory`, also after they are closed; it must outlive both. */
 bool nn__h5_memory_use(hid_t access, nn__h5_memory *memory);
+
+/** At least `size` bytes; those that are new are zero. False where memory is out. */
+bool nn__h5_memory_extend(nn__h5_memory *memory, size_t size);
+
+/* ---- a file that is built (image.c, image_bytes.c) ------------------------------------------------- */
+
+enum {
+  NN__H5_LENT = -1,           /**< in place of a degree of compression: in one piece, which nobody fills */
+  NN__H5_LENT_LEAST = 1 << 20 /**< bytes of data that HDF5 need not copy */
+};
+
+/** Data that stays where it is until the file is written. */
+typedef struct nn__h5_lent {
+  struct nn__h5_lent *next;
+  char *name;
+  nn_h5_info info;
+  nn_bytes data;
+  uint64_t place; /**< in the file; known when it is finished */
+} nn__h5_lent;
+
+struct nn_h5_image {
+  hid_t id;
+  bool finished, stuck;
+  nn__h5_memory memory;
+  nn__h5_lent *lent; /**< in the order of their places */
+  nn_bytes *parts;   /**< of the finished file: from the memory, and what was lent; room for the trailer */
+  size_t part_count; /**< without the trailer; 0 before it is finished */
+  bool has_trailer;
+  unsigned char trailer[NN__H5_TRAILER_BYTES];
+};
+
+nn_status nn__h5_fail_image(const char *name);
+
+/** A new dataset of an HDF5 type; closed by H5Dclose(). */
+hid_t nn__h5_dataset_create(nn_h5_image *image, const char *name, hid_t type, int rank, const uint64_t *dims, int deflate);
+
+void nn__h5_lent_clear(nn_h5_image *image);
+
+/* ---- the trailer (trailer.c) ------------------------------------------------------------------------- */
+
+/** Of an image in parts. */
+void nn__h5_trailer_make(unsigned char trailer[NN__H5_TRAILER_BYTES], const nn_bytes *parts, size_t count);
 
 /* ---- types (type.c) ---------------------------------------------------------------------------- */
 

@@ -5,18 +5,12 @@
 
 enum { CHUNK_TARGET = 1 << 20 /* bytes of a chunk at most: HDF5's chunk cache holds one of these */ };
 
-struct nn_h5_image {
-  hid_t id;
-  bool finished, stuck;
-  nn__h5_memory memory;
-};
-
 /* Failures here are lack of memory, or bugs; HDF5 does not tell which. */
-static nn_status fail_image(const char *name) {
+nn_status nn__h5_fail_image(const char *name) {
   return NN_FAIL(NN_ERR_MEMORY, "cannot build '%s' in memory%s", name, nn__h5_words().at);
 }
 
-nn_status nn_h5_image_create(nn_h5_image **out) {
+nn_status nn_h5_image_create_for(size_t bytes, nn_h5_image **out) {
   nn_h5_image *image = NULL;
   void *memory = NULL;
   char unique[64];
@@ -28,14 +22,16 @@ nn_status nn_h5_image_create(nn_h5_image **out) {
   image->id = H5I_INVALID_HID;
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   const hid_t creation = H5Pcreate(H5P_FILE_CREATE);
+  const size_t metadata = bytes < NN__H5_LENT_LEAST ? 0 : bytes / 64 < 4 << 20 ? bytes / 64 : 4 << 20;
   /* SEMI: a forgotten id makes closing fail instead of spoiling the file. EARLIEST: images of newer formats cannot be
    * read back by 1.10. */
   if (access >= 0 && creation >= 0 && H5Pset_fapl_core(access, 4 << 20, false) >= 0 &&
       nn__h5_memory_use(access, &image->memory) && H5Pset_fclose_degree(access, H5F_CLOSE_SEMI) >= 0 &&
       H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST) >= 0 &&
+      (metadata == 0 || H5Pset_meta_block_size(access, metadata) >= 0) &&
       H5Pset_obj_track_times(creation, false) >= 0) /* the same content gives the same bytes */
     image->id = H5Fcreate(unique, H5F_ACC_EXCL, creation, access);
-  const nn_status status = image->id < 0 ? fail_image("a file") : NN_OK;
+  const nn_status status = image->id < 0 ? nn__h5_fail_image("a file") : NN_OK;
   if (creation >= 0) H5Pclose(creation);
   if (access >= 0) H5Pclose(access);
   if (status == NN_OK)
@@ -45,6 +41,10 @@ nn_status nn_h5_image_create(nn_h5_image **out) {
   return status;
 }
 
+nn_status nn_h5_image_create(nn_h5_image **out) {
+  return nn_h5_image_create_for(0, out);
+}
+
 void nn_h5_image_destroy(nn_h5_image **image) {
   if (image == NULL || *image == NULL) return;
   NN__H5_ENTER;
@@ -52,13 +52,11 @@ void nn_h5_image_destroy(nn_h5_image **image) {
   if (!(*image)->finished) (*image)->stuck = H5Fclose((*image)->id) < 0;
   if (!(*image)->stuck) {
     nn_free((*image)->memory.at);
+    nn__h5_lent_clear(*image);
+    nn_free((*image)->parts);
     nn_free(*image);
   }
   *image = NULL;
-}
-
-void nn_h5_image_expect(nn_h5_image *image, size_t bytes) {
-  image->memory.expected = bytes;
 }
 
 /* ---- datasets --------------------------------------------------------------------------------------- */
@@ -84,14 +82,15 @@ static bool set_storage(hid_t plist, int rank, const uint64_t *dims, size_t elem
   for (int i = 0; i < rank; i++)
     if (dims[i] == 0) return true;
   if (rank == 0) return true; /* a single value cannot be chunked; the file as a whole has its checksum */
+  if (deflate == NN__H5_LENT)
+    return H5Pset_alloc_time(plist, H5D_ALLOC_TIME_EARLY) >= 0 && H5Pset_fill_time(plist, H5D_FILL_TIME_NEVER) >= 0;
   choose_chunk(rank, dims, element, chunk);
   if (H5Pset_chunk(plist, rank, chunk) < 0 || H5Pset_fill_time(plist, H5D_FILL_TIME_ALLOC) < 0) return false;
   if (deflate > 0 && (H5Pset_shuffle(plist) < 0 || H5Pset_deflate(plist, (unsigned)deflate) < 0)) return false;
   return H5Pset_fletcher32(plist) >= 0;
 }
 
-/* A new dataset of an HDF5 type; closed by H5Dclose(). */
-static hid_t dataset_create(nn_h5_image *image, const char *name, hid_t type, int rank, const uint64_t *dims,
+hid_t nn__h5_dataset_create(nn_h5_image *image, const char *name, hid_t type, int rank, const uint64_t *dims,
                             int deflate) {
   hsize_t size[NN_H5_RANK_MAX];
   hid_t dataset = H5I_INVALID_HID;
@@ -112,23 +111,23 @@ nn_status nn_h5_image_dataset(nn_h5_image *image, const char *name, nn_h5_type t
                               int deflate) {
   NN_ASSERT(type != NN_H5_TEXT && rank >= 0 && rank <= NN_H5_RANK_MAX && deflate >= 0 && deflate <= 9);
   NN__H5_ENTER;
-  const hid_t dataset = dataset_create(image, name, nn__h5_stored_type(type), rank, dims, deflate);
-  if (dataset < 0) return fail_image(name);
-  return H5Dclose(dataset) < 0 ? fail_image(name) : NN_OK;
+  const hid_t dataset = nn__h5_dataset_create(image, name, nn__h5_stored_type(type), rank, dims, deflate);
+  if (dataset < 0) return nn__h5_fail_image(name);
+  return H5Dclose(dataset) < 0 ? nn__h5_fail_image(name) : NN_OK;
 }
 
 nn_status nn_h5_image_write(nn_h5_image *image, const char *name, nn_h5_type type, int rank, const uint64_t *dims,
                             int deflate, const void *data) {
   NN_ASSERT(type != NN_H5_TEXT && rank >= 0 && rank <= NN_H5_RANK_MAX && deflate >= 0 && deflate <= 9);
   NN__H5_ENTER;
-  const hid_t dataset = dataset_create(image, name, nn__h5_stored_type(type), rank, dims, deflate);
-  if (dataset < 0) return fail_image(name);
+  const hid_t dataset = nn__h5_dataset_create(image, name, nn__h5_stored_type(type), rank, dims, deflate);
+  if (dataset < 0) return nn__h5_fail_image(name);
   bool empty = false;
   for (int i = 0; i < rank; i++) empty = empty || dims[i] == 0;
   nn_status status = NN_OK;
   if (!empty && H5Dwrite(dataset, nn__h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
-    status = fail_image(name);
-  if (H5Dclose(dataset) < 0 && status == NN_OK) status = fail_image(name);
+    status = nn__h5_fail_image(name);
+  if (H5Dclose(dataset) < 0 && status == NN_OK) status = nn__h5_fail_image(name);
   return status;
 }
 
@@ -146,7 +145,7 @@ nn_status nn_h5_image_write_rows(nn_h5_image *image, const char *name, uint64_t 
   stored = H5Dget_type(dataset);
   to = H5Dget_space(dataset);
   if (stored < 0 || to < 0 || !nn__h5_type_of(stored, &type, &why)) {
-    status = fail_image(name);
+    status = nn__h5_fail_image(name);
     goto done;
   }
   const int rank = H5Sget_simple_extent_dims(to, dims, NULL);
@@ -157,12 +156,12 @@ nn_status nn_h5_image_write_rows(nn_h5_image *image, const char *name, uint64_t 
   for (int i = 0; i < rank; i++) empty = empty || dims[i] == 0;
   if (from < 0 || H5Sselect_hyperslab(to, H5S_SELECT_SET, start, NULL, dims, NULL) < 0 ||
       (!empty && H5Dwrite(dataset, nn__h5_memory_type(type), from, to, H5P_DEFAULT, data) < 0))
-    status = fail_image(name);
+    status = nn__h5_fail_image(name);
 done:
   if (from >= 0) H5Sclose(from);
   if (to >= 0) H5Sclose(to);
   if (stored >= 0) H5Tclose(stored);
-  if (H5Dclose(dataset) < 0 && status == NN_OK) status = fail_image(name);
+  if (H5Dclose(dataset) < 0 && status == NN_OK) status = nn__h5_fail_image(name);
   return status;
 }
 
@@ -191,10 +190,10 @@ nn_status nn_h5_image_texts(nn_h5_image *image, const char *name, const char *co
   if (status != NN_OK) return status;
   for (size_t i = 0; i < count; i++) memcpy((char *)bytes + i * longest, texts[i], strlen(texts[i]));
   type = text_type(longest, H5T_STR_NULLPAD);
-  if (type >= 0) dataset = dataset_create(image, name, type, 1, dims, 0);
+  if (type >= 0) dataset = nn__h5_dataset_create(image, name, type, 1, dims, 0);
   if (dataset < 0 || (count > 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) < 0))
-    status = fail_image(name);
-  if (dataset >= 0 && H5Dclose(dataset) < 0 && status == NN_OK) status = fail_image(name);
+    status = nn__h5_fail_image(name);
+  if (dataset >= 0 && H5Dclose(dataset) < 0 && status == NN_OK) status = nn__h5_fail_image(name);
   if (type >= 0) H5Tclose(type);
   nn_free(bytes);
   return status;
@@ -205,9 +204,9 @@ nn_status nn_h5_image_text(nn_h5_image *image, const char *name, const char *tex
   nn_status status = NN_OK;
   NN__H5_ENTER;
   const hid_t type = text_type(strlen(text) + 1, H5T_STR_NULLTERM);
-  if (type >= 0) dataset = dataset_create(image, name, type, 0, NULL, 0);
-  if (dataset < 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0) status = fail_image(name);
-  if (dataset >= 0 && H5Dclose(dataset) < 0 && status == NN_OK) status = fail_image(name);
+  if (type >= 0) dataset = nn__h5_dataset_create(image, name, type, 0, NULL, 0);
+  if (dataset < 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0) status = nn__h5_fail_image(name);
+  if (dataset >= 0 && H5Dclose(dataset) < 0 && status == NN_OK) status = nn__h5_fail_image(name);
   if (type >= 0) H5Tclose(type);
   return status;
 }
@@ -233,8 +232,8 @@ static nn_status attribute_write(nn_h5_image *image, const char *object, const c
   const hid_t space = H5Screate(H5S_SCALAR);
   hid_t attribute = H5I_INVALID_HID;
   if (owner >= 0 && space >= 0) attribute = H5Acreate2(owner, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
-  if (attribute < 0 || H5Awrite(attribute, memory, value) < 0) status = fail_image(name);
-  if (attribute >= 0 && H5Aclose(attribute) < 0 && status == NN_OK) status = fail_image(name);
+  if (attribute < 0 || H5Awrite(attribute, memory, value) < 0) status = nn__h5_fail_image(name);
+  if (attribute >= 0 && H5Aclose(attribute) < 0 && status == NN_OK) status = nn__h5_fail_image(name);
   if (space >= 0) H5Sclose(space);
   if (owner >= 0) H5Oclose(owner);
   return status;
@@ -254,28 +253,8 @@ nn_status nn_h5_image_attribute_text(nn_h5_image *image, const char *object, con
   NN__H5_ENTER;
   NN_ASSERT(strlen(value) < 32000); /* the format refuses attributes of 64 KiB: long texts are datasets */
   const hid_t type = text_type(strlen(value) + 1, H5T_STR_NULLTERM);
-  if (type < 0) return fail_image(name);
+  if (type < 0) return nn__h5_fail_image(name);
   const nn_status status = attribute_write(image, object, name, type, type, value);
   H5Tclose(type);
   return status;
-}
-
-/* ---- the bytes --------------------------------------------------------------------------------------- */
-
-nn_status nn_h5_image_finish(nn_h5_image *image, void **bytes, size_t *count) {
-  nn_status status = NN_OK;
-  ssize_t size = 0;
-  NN_ASSERT(!image->finished);
-  NN__H5_ENTER;
-  if (H5Fflush(image->id, H5F_SCOPE_GLOBAL) < 0 || (size = H5Fget_file_image(image->id, NULL, 0)) <= 0)
-    status = fail_image("a file");
-  image->stuck = H5Fclose(image->id) < 0;
-  if (image->stuck && status == NN_OK) status = fail_image("a file");
-  image->finished = true;
-  if (status != NN_OK) return status;
-  NN_ASSERT((size_t)size <= image->memory.capacity);
-  *bytes = image->memory.at;
-  *count = (size_t)size;
-  image->memory = (nn__h5_memory){0};
-  return NN_OK;
 }

@@ -4,35 +4,30 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-/* HDF5 asks for a few MiB more each time. What is expected is taken at once, on huge pages; memory that is not used yet
- * costs nothing. */
+/* HDF5 asks for a few MiB more each time, and fills them. */
 static void *grow(void *memory, size_t size, H5FD_file_image_op_t operation, void *context) {
-  enum { HUGE_PAGE = 2 << 20 };
   nn__h5_memory *m = context;
-  void *grown = NULL;
   size_t capacity = m->capacity + m->capacity / 4;
   (void)operation;
   NN_ASSERT(memory == m->at);
-  if (size <= m->capacity) return memory;
-  if (capacity < size) capacity = size;
-  if (m->expected > capacity && m->expected > HUGE_PAGE) {
-    capacity = (m->expected + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    grown = aligned_alloc(HUGE_PAGE, capacity);
+  if (size > m->capacity) {
+    if (capacity < size) capacity = size;
+    void *grown = realloc(memory, capacity);
     if (grown == NULL) return NULL;
-#ifdef MADV_HUGEPAGE
-    (void)madvise(grown, capacity, MADV_HUGEPAGE); /* advice: without it the program is only slower */
-#endif
-    if (memory != NULL) memcpy(grown, memory, m->capacity);
-    free(memory);
-  } else {
-    grown = realloc(memory, capacity);
-    if (grown == NULL) return NULL;
+    m->at = grown;
+    m->capacity = capacity;
   }
-  m->at = grown;
-  m->capacity = capacity;
-  return grown;
+  m->size = size;
+  return m->at;
+}
+
+bool nn__h5_memory_extend(nn__h5_memory *memory, size_t size) {
+  const size_t before = memory->size;
+  if (size <= before) return true;
+  if (grow(memory->at, size, H5FD_FILE_IMAGE_OP_FILE_RESIZE, memory) == NULL) return false;
+  memset((char *)memory->at + before, 0, size - before);
+  return true;
 }
 
 static void *begin(size_t size, H5FD_file_image_op_t operation, void *context) {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { TRAILER_BYTES = 24 };
+enum { TRAILER_BYTES = NN__H5_TRAILER_BYTES };
 
 static const unsigned char magic[8] = {'n', 'n', 'm', 'p', 'i', 1, '\r', '\n'};
 
@@ -26,27 +26,17 @@ static uint32_t crc_of(const void *bytes, size_t count) {
   return (uint32_t)crc32_z(crc32_z(0, NULL, 0), bytes, count);
 }
 
-static void trailer_make(unsigned char trailer[TRAILER_BYTES], const void *image, size_t bytes) {
+void nn__h5_trailer_make(unsigned char trailer[TRAILER_BYTES], const nn_bytes *parts, size_t count) {
+  uLong crc = crc32_z(0, NULL, 0);
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < count; i++) {
+    crc = crc32_z(crc, parts[i].at, parts[i].count);
+    bytes += parts[i].count;
+  }
   memcpy(trailer, magic, sizeof magic);
   put_little(trailer + 8, bytes, 8);
-  put_little(trailer + 16, crc_of(image, bytes), 4);
+  put_little(trailer + 16, (uint32_t)crc, 4);
   put_little(trailer + 20, crc_of(trailer, 20), 4);
-}
-
-nn_status nn_h5_image_put(const void *bytes, size_t count, const char *path) {
-  unsigned char trailer[TRAILER_BYTES];
-  trailer_make(trailer, bytes, count);
-  const nn_bytes parts[2] = {{bytes, count}, {trailer, sizeof trailer}};
-  return nn_file_replace(path, parts, 2);
-}
-
-nn_status nn_h5_image_save(nn_h5_image *image, const char *path) {
-  void *bytes = NULL;
-  size_t count = 0;
-  NN_TRY(nn_h5_image_finish(image, &bytes, &count));
-  const nn_status status = nn_h5_image_put(bytes, count, path);
-  nn_free(bytes);
-  return status;
 }
 
 /* Exactly `count` bytes from `at`; errno 0 where the file ends before. */

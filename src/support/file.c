@@ -26,32 +26,57 @@ bool nn_file_direct(int file, bool direct) {
 #endif
 }
 
-/* Whole blocks of what is large go to the disk from where they lie. A copy of them in the system's memory would cost
- * more than all the rest, and other threads their share of the memory's speed. */
+typedef struct sink {
+  int file;
+  bool direct;
+  unsigned char *room; /* [PIECE], begins with a block */
+  size_t filled;
+  const char *path;
+} sink;
+
+enum { PIECE = 1 << 20, LARGE = 4 << 20 };
+
+static nn_status drain(sink *s) {
+  size_t done = 0;
+  while (done < s->filled) {
+    if (s->direct && (s->filled - done) % NN_FILE_BLOCK != 0) s->direct = !nn_file_direct(s->file, false);
+    const ssize_t written = write(s->file, s->room + done, s->filled - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EINVAL && s->direct && nn_file_direct(s->file, false)) {
+      s->direct = false;
+      continue;
+    }
+    if (written <= 0)
+      return NN_FAIL(NN_ERR_IO, "%s: cannot be written: %s", s->path, strerror(written < 0 ? errno : ENOSPC));
+    done += (size_t)written;
+  }
+  s->filled = 0;
+  return NN_OK;
+}
+
+/* A large file goes to the disk a piece at a time, which stays in the processor's cache, and not by the system's copy of
+ * it: that would cost more than all the rest, and other threads their share of the memory's speed. */
 static nn_status write_all(int file, const nn_bytes *parts, size_t part_count, const char *path) {
-  enum { PIECE = 4 << 20 };
-  bool direct = false, may_be_direct = true;
-  uint64_t end = 0;
+  void *memory = NULL;
+  size_t total = 0;
+  for (size_t i = 0; i < part_count; i++) total += parts[i].count;
+  NN_TRY(nn_alloc((total < PIECE ? total : PIECE) + NN_FILE_BLOCK, 1, path, &memory));
+  sink s = {.file = file, .room = memory, .path = path};
+  s.room += -(uintptr_t)memory % NN_FILE_BLOCK;
+  s.direct = total >= LARGE && nn_file_direct(file, true);
+  nn_status status = NN_OK;
   for (size_t i = 0; i < part_count; i++) {
-    const char *at = parts[i].at;
-    size_t left = parts[i].count;
-    while (left > 0) {
-      const bool fits = may_be_direct && left >= PIECE && ((uintptr_t)at | end) % NN_FILE_BLOCK == 0;
-      if (fits != direct && !nn_file_direct(file, fits)) may_be_direct = false;
-      direct = fits && may_be_direct;
-      const ssize_t done = write(file, at, left < PIECE ? left : PIECE);
-      if (done < 0 && errno == EINTR) continue;
-      if (done < 0 && errno == EINVAL && direct) {
-        may_be_direct = false;
-        continue;
-      }
-      if (done <= 0) return NN_FAIL(NN_ERR_IO, "%s: cannot be written: %s", path, strerror(done < 0 ? errno : ENOSPC));
-      at += done;
-      end += (uint64_t)done;
-      left -= (size_t)done;
+    for (size_t at = 0; at < parts[i].count && status == NN_OK;) {
+      const size_t room = PIECE - s.filled, left = parts[i].count - at, count = left < room ? left : room;
+      memcpy(s.room + s.filled, (const char *)parts[i].at + at, count);
+      s.filled += count;
+      at += count;
+      if (s.filled == PIECE) status = drain(&s);
     }
   }
-  return NN_OK;
+  if (status == NN_OK) status = drain(&s);
+  nn_free(memory);
+  return status;
 }
 
 /* The folder that holds a file, for nn_free(). */

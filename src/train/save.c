@@ -39,7 +39,7 @@ static void note(nn__saver *s, int part, nn_status status) {
     snprintf(s->outcomes[part].message, sizeof s->outcomes[part].message, "%s", nn_error_last()->message);
 }
 
-static nn_status build(const nn__saver *s, void **bytes, size_t *count) {
+static nn_status build(const nn__saver *s, nn_h5_image **out) {
   const nn__trainer *t = s->t;
   const nn_checkpoint_parts parts = {.config = t->resolved.at,
                                      .model = t->model,
@@ -56,21 +56,20 @@ static nn_status build(const nn__saver *s, void **bytes, size_t *count) {
   if (!nn_all_finite(t->param_count, s->state))
     return NN_FAIL(NN_ERR_DIVERGED, "the parameters of step %llu are not finite: they are not saved",
                    (unsigned long long)s->progress.step);
-  return nn_checkpoint_build(&parts, bytes, count);
+  return nn_checkpoint_build(&parts, out);
 }
 
 /* One file in memory for both: the same state gives the same bytes. best.h5 goes first: whoever continues from the
  * checkpoint relies on it. */
 static void save_state(nn__saver *s) {
-  void *bytes = NULL;
-  size_t count = 0;
-  const nn_status built = build(s, &bytes, &count);
+  nn_h5_image *image = NULL;
+  const nn_status built = build(s, &image);
   if (nn_fault("slow-save", s->progress.step)) nanosleep(&(struct timespec){.tv_sec = 5}, NULL);
   for (int part = BEST; part <= STEP; part++) {
     if (s->paths[part] == NULL) continue;
-    note(s, part, built == NN_OK ? nn_checkpoint_put(bytes, count, s->progress.step, s->paths[part]) : built);
+    note(s, part, built == NN_OK ? nn_checkpoint_put(image, s->progress.step, s->paths[part]) : built);
   }
-  nn_free(bytes);
+  nn_h5_image_destroy(&image);
   if (s->paths[STEP] != NULL && s->outcomes[STEP].status == NN_OK)
     note(s, PRUNE, nn_checkpoint_prune(s->t->result->run_folder, (size_t)s->t->config->checkpoint.keep));
 }

@@ -70,7 +70,7 @@ static nn_status run_steps(nn__trainer *t) {
   const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
   const uint64_t epoch = t->progress.epoch;
   const double begin = nn_seconds();
-  double before = begin;
+  double before = begin, paused = 0;
   nn_dataset_order(t->dataset, epoch, t->order);
   t->epoch_first = t->progress.position;
   /* a run that stopped behind the last step of an epoch has only its end to do */
@@ -82,11 +82,13 @@ static nn_status run_steps(nn__trainer *t) {
     t->epoch_seconds = now - begin;
     if (root(t)) {
       nn__deadline_note(&t->deadline.step, now - before);
-      if (t->step.recorded) record_step(t, now - before);
+      if (t->step.recorded) record_step(t, now - before - paused);
       tell_step(t, now);
       /* after the last step of an epoch its evaluation comes first */
-      if (t->progress.position < samples && save_is_due(t, now)) nn__save(t, NN__SAVE_STEP);
+      const bool saves = t->progress.position < samples && save_is_due(t, now);
+      if (saves) nn__save(t, NN__SAVE_STEP);
       nn__save_look(t);
+      paused = saves ? nn_seconds() - now : 0; /* which is no time of the next step */
     }
     before = now;
     if (t->step.tail[NN__FLAG_TIME] != 0)
