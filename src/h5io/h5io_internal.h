@@ -16,8 +16,7 @@ enum {
   NN__H5_TEXT_MAX = 1 << 16,   /**< bytes of one string in an array or an attribute */
   NN__H5_DEFLATE_RATIO = 1100, /**< zlib never shrinks by more (1032, and some headers) */
   NN__H5_FILTERS_MAX = 8,      /**< in a row, on one dataset */
-  NN__H5_CHUNK_MAX = 1 << 30,  /**< bytes of a chunk: HDF5 decodes one in memory */
-  NN__H5_TRAILER_BYTES = 24
+  NN__H5_CHUNK_MAX = 1 << 30   /**< bytes of a chunk: HDF5 decodes one in memory */
 };
 
 struct nn_h5_file {
@@ -91,10 +90,8 @@ struct nn_h5_image {
   bool finished, stuck;
   nn__h5_memory memory;
   nn__h5_lent *lent; /**< in the order of their places */
-  nn_bytes *parts;   /**< of the finished file: from the memory, and what was lent; room for the trailer */
-  size_t part_count; /**< without the trailer; 0 before it is finished */
-  bool has_trailer;
-  unsigned char trailer[NN__H5_TRAILER_BYTES];
+  nn_bytes *parts;   /**< of the finished file: from the memory, and what was lent */
+  size_t part_count; /**< 0 before it is finished */
 };
 
 nn_status nn__h5_fail_image(const char *name);
@@ -106,8 +103,8 @@ void nn__h5_lent_clear(nn_h5_image *image);
 
 /* ---- the trailer (trailer.c) ------------------------------------------------------------------------- */
 
-/** Of an image in parts. */
-void nn__h5_trailer_make(unsigned char trailer[NN__H5_TRAILER_BYTES], const nn_bytes *parts, size_t count);
+/** nn_file_replace(), the trailer behind the parts. */
+nn_status nn__h5_trailed_replace(const char *path, const nn_bytes *parts, size_t count);
 
 /* ---- types (type.c) ---------------------------------------------------------------------------- */
 

@@ -79,7 +79,7 @@ static void add_own(nn_h5_image *image, size_t first, size_t end) {
 
 static nn_status take_parts(nn_h5_image *image, size_t bytes) {
   void *memory = NULL;
-  size_t most = 2, at = 0; /* one behind what was lent, and the trailer */
+  size_t most = 1, at = 0; /* one in front of each that is lent, and one behind */
   for (const nn__h5_lent *lent = image->lent; lent != NULL; lent = lent->next) most += 2;
   NN_TRY(nn_alloc(most, sizeof(nn_bytes), "the parts of a file", &memory));
   image->parts = memory;
@@ -110,8 +110,5 @@ nn_status nn_h5_image_save(nn_h5_image *image, const char *path) {
   const nn_bytes *parts = NULL;
   size_t count = 0;
   NN_TRY(nn_h5_image_finish(image, &parts, &count));
-  if (!image->has_trailer) nn__h5_trailer_make(image->trailer, parts, count);
-  image->has_trailer = true;
-  image->parts[count] = (nn_bytes){image->trailer, sizeof image->trailer};
-  return nn_file_replace(path, parts, count + 1);
+  return nn__h5_trailed_replace(path, parts, count);
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { TRAILER_BYTES = NN__H5_TRAILER_BYTES };
+enum { TRAILER_BYTES = 24 };
 
 static const unsigned char magic[8] = {'n', 'n', 'm', 'p', 'i', 1, '\r', '\n'};
 
@@ -26,17 +26,31 @@ static uint32_t crc_of(const void *bytes, size_t count) {
   return (uint32_t)crc32_z(crc32_z(0, NULL, 0), bytes, count);
 }
 
-void nn__h5_trailer_make(unsigned char trailer[TRAILER_BYTES], const nn_bytes *parts, size_t count) {
-  uLong crc = crc32_z(0, NULL, 0);
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < count; i++) {
-    crc = crc32_z(crc, parts[i].at, parts[i].count);
-    bytes += parts[i].count;
-  }
-  memcpy(trailer, magic, sizeof magic);
-  put_little(trailer + 8, bytes, 8);
-  put_little(trailer + 16, (uint32_t)crc, 4);
-  put_little(trailer + 20, crc_of(trailer, 20), 4);
+/* What is known of a file while it is written. */
+typedef struct sum {
+  uLong crc;
+  uint64_t bytes;
+  unsigned char trailer[TRAILER_BYTES];
+} sum;
+
+static void see(void *context, const void *bytes, size_t count) {
+  sum *s = context;
+  s->crc = crc32_z(s->crc, bytes, count);
+  s->bytes += count;
+}
+
+static nn_bytes make_trailer(void *context) {
+  sum *s = context;
+  memcpy(s->trailer, magic, sizeof magic);
+  put_little(s->trailer + 8, s->bytes, 8);
+  put_little(s->trailer + 16, s->crc, 4);
+  put_little(s->trailer + 20, crc_of(s->trailer, 20), 4);
+  return (nn_bytes){s->trailer, TRAILER_BYTES};
+}
+
+nn_status nn__h5_trailed_replace(const char *path, const nn_bytes *parts, size_t count) {
+  sum s = {.crc = crc32_z(0, NULL, 0)};
+  return nn_file_replace_sealed(path, parts, count, &(nn_file_seal){see, make_trailer, &s});
 }
 
 /* Exactly `count` bytes from `at`; errno 0 where the file ends before. */

@@ -26,15 +26,15 @@ bool nn_file_direct(int file, bool direct) {
 #endif
 }
 
+enum { PIECE = 1 << 20, LARGE = 4 << 20 };
+
 typedef struct sink {
   int file;
   bool direct;
-  unsigned char *room; /* [PIECE], begins with a block */
-  size_t filled;
+  unsigned char *room; /* begins with a block */
+  size_t size, filled; /* of the room */
   const char *path;
 } sink;
-
-enum { PIECE = 1 << 20, LARGE = 4 << 20 };
 
 static nn_status drain(sink *s) {
   size_t done = 0;
@@ -54,26 +54,33 @@ static nn_status drain(sink *s) {
   return NN_OK;
 }
 
-/* A large file goes to the disk a piece at a time, which stays in the processor's cache, and not by the system's copy of
+static nn_status pour(sink *s, nn_bytes part, const nn_file_seal *seal) {
+  const unsigned char *from = part.at;
+  for (size_t at = 0; at < part.count;) {
+    const size_t room = s->size - s->filled, left = part.count - at, count = left < room ? left : room;
+    unsigned char *to = memcpy(s->room + s->filled, from + at, count);
+    if (seal != NULL) seal->see(seal->context, to, count);
+    s->filled += count;
+    at += count;
+    if (s->filled == s->size) NN_TRY(drain(s));
+  }
+  return NN_OK;
+}
+
+/* A large file goes to the disk a piece at a time, which stays in the processor's cache, and past the system's copy of
  * it: that would cost more than all the rest, and other threads their share of the memory's speed. */
-static nn_status write_all(int file, const nn_bytes *parts, size_t part_count, const char *path) {
+static nn_status write_all(int file, const nn_bytes *parts, size_t part_count, const nn_file_seal *seal,
+                           const char *path) {
   void *memory = NULL;
   size_t total = 0;
   for (size_t i = 0; i < part_count; i++) total += parts[i].count;
-  NN_TRY(nn_alloc((total < PIECE ? total : PIECE) + NN_FILE_BLOCK, 1, path, &memory));
-  sink s = {.file = file, .room = memory, .path = path};
-  s.room += -(uintptr_t)memory % NN_FILE_BLOCK;
+  sink s = {.file = file, .size = total < PIECE ? total + NN_FILE_BLOCK : PIECE, .path = path};
+  NN_TRY(nn_alloc(s.size + NN_FILE_BLOCK, 1, path, &memory));
+  s.room = (unsigned char *)memory + -(uintptr_t)memory % NN_FILE_BLOCK;
   s.direct = total >= LARGE && nn_file_direct(file, true);
   nn_status status = NN_OK;
-  for (size_t i = 0; i < part_count; i++) {
-    for (size_t at = 0; at < parts[i].count && status == NN_OK;) {
-      const size_t room = PIECE - s.filled, left = parts[i].count - at, count = left < room ? left : room;
-      memcpy(s.room + s.filled, (const char *)parts[i].at + at, count);
-      s.filled += count;
-      at += count;
-      if (s.filled == PIECE) status = drain(&s);
-    }
-  }
+  for (size_t i = 0; i < part_count && status == NN_OK; i++) status = pour(&s, parts[i], seal);
+  if (status == NN_OK && seal != NULL) status = pour(&s, seal->end(seal->context), NULL);
   if (status == NN_OK) status = drain(&s);
   nn_free(memory);
   return status;
@@ -109,11 +116,12 @@ static nn_status sync_directory_of(const char *path) {
 }
 
 /* The temporary's content is on disk under its own name after this. */
-static nn_status write_temporary(const char *temporary, const char *path, const nn_bytes *parts, size_t part_count) {
+static nn_status write_temporary(const char *temporary, const char *path, const nn_bytes *parts, size_t part_count,
+                                 const nn_file_seal *seal) {
   (void)unlink(temporary); /* of a killed process that had our number */
   const int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) return NN_FAIL(NN_ERR_IO, "%s: cannot be created: %s", path, strerror(errno));
-  nn_status status = write_all(file, parts, part_count, path);
+  nn_status status = write_all(file, parts, part_count, seal, path);
   if (status == NN_OK && fsync(file) != 0)
     status = NN_FAIL(NN_ERR_IO, "%s: cannot be synchronised to disk: %s", path, strerror(errno));
   if (close(file) != 0 && status == NN_OK)
@@ -144,12 +152,16 @@ nn_status nn_file_replaceable(const char *path) {
 }
 
 nn_status nn_file_replace(const char *path, const nn_bytes *parts, size_t part_count) {
+  return nn_file_replace_sealed(path, parts, part_count, NULL);
+}
+
+nn_status nn_file_replace_sealed(const char *path, const nn_bytes *parts, size_t part_count, const nn_file_seal *seal) {
   char *temporary = NULL, *target = NULL;
   NN_TRY(place_of(path, &target));
   const char *place = target != NULL ? target : path;
   nn_status status = nn_string_format(&temporary, "%s.%ld.tmp", place, (long)getpid());
   if (status != NN_OK) goto done;
-  status = write_temporary(temporary, path, parts, part_count);
+  status = write_temporary(temporary, path, parts, part_count, seal);
   if (status == NN_OK && rename(temporary, place) != 0)
     status = NN_FAIL(NN_ERR_IO, "%s: cannot be put in place: %s", path, strerror(errno));
   if (status != NN_OK) (void)unlink(temporary);
