@@ -303,6 +303,7 @@ static void lent_data_go_to_the_file_as_they_are_when_it_is_saved(void **state) 
     nn_h5_close(&file);
   }
   assert_int_equal(nn__h5_open_count(), 0);
+  run_python(s, "lent_read.py", at(s, "second.h5"));
 }
 
 static void saved_files_open_both_ways(void **state) {

@@ -195,6 +195,12 @@ enum { NN_FILE_BLOCK = 4096 /**< bytes: addresses, positions and sizes of a dire
  * say so only by the EINVAL of a read or write. */
 bool nn_file_direct(int file, bool direct);
 
+/** Is told by this thread, after each piece of a large file that it writes or compares, how many seconds the piece took:
+ * it may rest, where others want the memory's speed. NULL: nobody. */
+typedef void (*nn_file_rest)(void *context, double seconds);
+void nn_file_rest_by(nn_file_rest rest, void *context);
+void nn_file_rest_since(double start); /**< for who works on a file a piece at a time: the piece was begun then */
+
 /** Remove the temporaries that killed processes left in this folder. No other process may be writing there. */
 void nn_file_sweep(const char *folder);
 

@@ -33,8 +33,8 @@ import numpy  # noqa: E402
 
 arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 arguments.add_argument("--units", type=int, default=7000)
-arguments.add_argument("--steps", type=int, default=300)
-arguments.add_argument("--every", type=int, default=20)
+arguments.add_argument("--steps", type=int, default=360)
+arguments.add_argument("--every", type=int, default=30)
 arguments.add_argument("--batch", type=int, default=16)
 arguments.add_argument("--threads", type=int, default=max(1, len(os.sched_getaffinity(0)) - 1))
 arguments.add_argument("--build", default="build")

@@ -71,10 +71,7 @@ bool nn__h5_memory_extend(nn__h5_memory *memory, size_t size);
 
 /* ---- a file that is built (image.c, image_bytes.c) ------------------------------------------------- */
 
-enum {
-  NN__H5_LENT = -1,           /**< in place of a degree of compression: in one piece, which nobody fills */
-  NN__H5_LENT_LEAST = 1 << 20 /**< bytes of data that HDF5 need not copy */
-};
+enum { NN__H5_LENT = -1 /**< in place of a degree of compression: in one piece, which nobody fills */ };
 
 /** Data that stays where it is until the file is written. */
 typedef struct nn__h5_lent {

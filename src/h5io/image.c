@@ -22,7 +22,7 @@ nn_status nn_h5_image_create_for(size_t bytes, nn_h5_image **out) {
   image->id = H5I_INVALID_HID;
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   const hid_t creation = H5Pcreate(H5P_FILE_CREATE);
-  const size_t metadata = bytes < NN__H5_LENT_LEAST ? 0 : bytes / 64 < 4 << 20 ? bytes / 64 : 4 << 20;
+  const size_t metadata = bytes < NN_H5_LENT_LEAST ? 0 : bytes / 64 < 4 << 20 ? bytes / 64 : 4 << 20;
   /* SEMI: a forgotten id makes closing fail instead of spoiling the file. EARLIEST: images of newer formats cannot be
    * read back by 1.10. */
   if (access >= 0 && creation >= 0 && H5Pset_fapl_core(access, 4 << 20, false) >= 0 &&

@@ -12,7 +12,7 @@ nn_status nn_h5_image_lend(nn_h5_image *image, const char *name, nn_h5_type type
   NN_ASSERT(type != NN_H5_TEXT && rank >= 1 && rank <= NN_H5_RANK_MAX && !image->finished);
   for (int i = 0; i < rank; i++) bytes *= dims[i]; /* the whole array is in memory: no overflow */
   NN__H5_ENTER;
-  if (bytes < NN__H5_LENT_LEAST || H5Tequal(nn__h5_stored_type(type), nn__h5_memory_type(type)) <= 0)
+  if (bytes < NN_H5_LENT_LEAST || H5Tequal(nn__h5_stored_type(type), nn__h5_memory_type(type)) <= 0)
     return nn_h5_image_write(image, name, type, rank, dims, 0, data);
   NN_TRY(nn_alloc(1, sizeof(nn__h5_lent), name, &memory));
   nn__h5_lent *lent = memory, **end = &image->lent;

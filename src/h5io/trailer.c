@@ -159,6 +159,7 @@ static nn_status crc_of_file(int fd, const char *path, uint64_t count, uint32_t 
   nn_status status = NN_OK;
   for (uint64_t at = 0; at < count && status == NN_OK; at += PIECE) {
     const size_t size = count - at < PIECE ? (size_t)(count - at) : PIECE;
+    const double start = nn_seconds();
     if (size < PIECE) (void)nn_file_direct(fd, false);
     bool got = read_exactly(fd, piece, size, at);
     if (!got && errno == EINVAL && nn_file_direct(fd, false)) got = read_exactly(fd, piece, size, at);
@@ -166,6 +167,7 @@ static nn_status crc_of_file(int fd, const char *path, uint64_t count, uint32_t 
       crc = crc32_z(crc, piece, size);
     else
       status = fail_read(path);
+    if (size == PIECE) nn_file_rest_since(start);
   }
   nn_free(memory);
   *out = (uint32_t)crc;

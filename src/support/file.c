@@ -26,6 +26,20 @@ bool nn_file_direct(int file, bool direct) {
 #endif
 }
 
+static _Thread_local struct {
+  nn_file_rest rest;
+  void *context;
+} resting;
+
+void nn_file_rest_by(nn_file_rest rest, void *context) {
+  resting.rest = rest;
+  resting.context = context;
+}
+
+void nn_file_rest_since(double start) {
+  if (resting.rest != NULL) resting.rest(resting.context, nn_seconds() - start);
+}
+
 enum { PIECE = 1 << 20, LARGE = 4 << 20 };
 
 typedef struct sink {
@@ -34,6 +48,7 @@ typedef struct sink {
   unsigned char *room; /* begins with a block */
   size_t size, filled; /* of the room */
   const char *path;
+  double start; /* of the piece */
 } sink;
 
 static nn_status drain(sink *s) {
@@ -51,6 +66,8 @@ static nn_status drain(sink *s) {
     done += (size_t)written;
   }
   s->filled = 0;
+  if (s->size == PIECE) nn_file_rest_since(s->start);
+  s->start = nn_seconds();
   return NN_OK;
 }
 
@@ -74,7 +91,7 @@ static nn_status write_all(int file, const nn_bytes *parts, size_t part_count, c
   void *memory = NULL;
   size_t total = 0;
   for (size_t i = 0; i < part_count; i++) total += parts[i].count;
-  sink s = {.file = file, .size = total < PIECE ? total + NN_FILE_BLOCK : PIECE, .path = path};
+  sink s = {.file = file, .size = total < PIECE ? total + NN_FILE_BLOCK : PIECE, .path = path, .start = nn_seconds()};
   NN_TRY(nn_alloc(s.size + NN_FILE_BLOCK, 1, path, &memory));
   s.room = (unsigned char *)memory + -(uintptr_t)memory % NN_FILE_BLOCK;
   s.direct = total >= LARGE && nn_file_direct(file, true);

@@ -121,6 +121,16 @@ void nn__trainer_plan(nn__trainer *t, int size) {
   t->history_every = nn_history_every(&t->config->history, t->total_steps);
 }
 
+/* Of the tensors that a checkpoint does not take from where they are. */
+static size_t small_bytes(const nn_model *model) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < nn_model_tensor_count(model); i++) {
+    const size_t size = nn_param_size(nn_model_tensor_at(model, i)->param) * sizeof(float);
+    if (size < NN_H5_LENT_LEAST) bytes += size;
+  }
+  return bytes;
+}
+
 void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
   const size_t parameters = nn_model_param_count(t->model), bytes = parameters * sizeof(float);
   const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN), slots = nn_tree_stack(t->virtual_ranks);
@@ -135,8 +145,9 @@ void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
                       .data_private = nn_dataset_private_bytes(t->dataset) + samples * sizeof(uint32_t),
                       .data_shared = nn_dataset_shared_bytes(t->dataset),
                       .history = nn_history_bytes(&t->config->history, t->total_steps, epochs, t->model)};
-  /* the copy that is saved, and the file that is built of it in memory */
-  out->saving = 2 * (out->parameters + out->optimizer) + out->history;
+  /* the copy that is saved, and what of it is copied again into the file that is built in memory */
+  const size_t state = out->parameters + out->optimizer;
+  out->saving = state + state / bytes * small_bytes(t->model) + out->history;
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------ */
