@@ -49,12 +49,13 @@ const nn_model_tensor *nn_model_tensor_at(const nn_model *model, size_t index);
  *  They depend on the network alone. */
 typedef struct nn_model_block {
   size_t tensor, first_row, last_row; /**< of a vector: elements */
-  nn_range range; /**< in the arenas, ascending; padding behind a tensor belongs to its last block */
+  nn_range range;    /**< in the arenas, ascending; padding behind a tensor belongs to its last block */
+  size_t cost_before; /**< of the blocks before this one, about: elements, and ROW_COST for each row */
 } nn_model_block;
 
 size_t nn_model_block_count(const nn_model *model);
 const nn_model_block *nn_model_block_at(const nn_model *model, size_t index);
-/** The blocks [*first, *last) of worker `id` of `size`: about equal numbers of parameters. */
+/** The blocks [*first, *last) of worker `id` of `size`: about equally much work. */
 void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t *first, size_t *last);
 /** Where the blocks from `first` (below `last`) end that are best made at once for `rows` samples: of one tensor, at
  *  most `most`. */

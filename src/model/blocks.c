@@ -5,9 +5,10 @@
 #include <string.h>
 
 enum {
-  ROWS = 2,     /* grain; together they fill a micro-kernel. Constants, as the norm of gradients is a sum over blocks */
-  FLOATS = 2048 /* of a block, at least: less is not worth a call, and a block stays in the first-level cache until its
-                   parameters have come */
+  ROWS = 2,      /* grain; together they fill a micro-kernel. Constants, as the norm of gradients is a sum over blocks */
+  FLOATS = 2048, /* of a block, at least: less is not worth a call, and a block stays in the first-level cache until its
+                    parameters have come */
+  ROW_COST = 16  /* elements: the gradients of narrow tensors take longer, those of biases most */
 };
 
 static size_t row_width(const nn_param *param) {
@@ -21,7 +22,7 @@ static size_t rows_of_block(const nn_param *param) {
 
 /* With `blocks` NULL only counts. */
 static size_t cut(const nn_model *model, nn_model_block *blocks) {
-  size_t count = 0;
+  size_t count = 0, cost = 0;
   for (size_t i = 0; i < model->tensor_count; i++) {
     const nn_param *param = model->tensors[i].param;
     const size_t rows = param->dims[0], step = rows_of_block(param), width = row_width(param);
@@ -29,7 +30,8 @@ static size_t cut(const nn_model *model, nn_model_block *blocks) {
       const size_t last = rows - first < step ? rows : first + step;
       const size_t end = last < rows ? last * width : nn__grain_round(rows * width);
       if (blocks != NULL)
-        blocks[count] = (nn_model_block){i, first, last, {param->offset + first * width, param->offset + end}};
+        blocks[count] = (nn_model_block){i, first, last, {param->offset + first * width, param->offset + end}, cost};
+      cost += (last - first) * (width + ROW_COST);
     }
   }
   return count;
@@ -53,12 +55,12 @@ const nn_model_block *nn_model_block_at(const nn_model *model, size_t index) {
   return &model->blocks[index];
 }
 
-/* The first block that begins at or behind a place of the arena. */
-static size_t block_from(const nn_model *model, size_t place) {
+/* The first block that has at least this cost before it. */
+static size_t block_behind(const nn_model *model, size_t cost) {
   size_t low = 0, high = model->block_count;
   while (low < high) {
     const size_t middle = low + (high - low) / 2;
-    if (model->blocks[middle].range.first < place)
+    if (model->blocks[middle].cost_before < cost)
       low = middle + 1;
     else
       high = middle;
@@ -67,8 +69,10 @@ static size_t block_from(const nn_model *model, size_t place) {
 }
 
 void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t *first, size_t *last) {
-  *first = id == 0 ? 0 : block_from(model, model->param_count / size * id);
-  *last = id + 1 == size ? model->block_count : block_from(model, model->param_count / size * (id + 1));
+  const nn_model_block *end = &model->blocks[model->block_count - 1];
+  const size_t cost = end->cost_before + end->range.last - end->range.first;
+  *first = id == 0 ? 0 : block_behind(model, cost / size * id);
+  *last = id + 1 == size ? model->block_count : block_behind(model, cost / size * (id + 1));
 }
 
 /* Where the blocks from `first` on that are of one tensor end, at `last` at the latest. */
