@@ -31,6 +31,8 @@ typedef struct nn_optim_ops {
   /** The numbers that update() needs, once a step: in double, then rounded. `step` from 1; `lr` is this step's. */
   void (*prepare)(const void *options, uint64_t step, double lr, float factor[NN_OPTIM_FACTORS_MAX]);
   void (*update)(const void *options, const nn_optim_block *block);
+  /** update() of all rows of an outer product at once, `param` [rows, width]. False, or NULL: row by row instead. */
+  bool (*update_outer)(const void *options, const float *factor, const nn_outer *gradient, float *param);
 } nn_optim_ops;
 
 typedef struct nn_optim_options {

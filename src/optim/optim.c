@@ -202,7 +202,9 @@ void nn_optim_update(nn_optim *optim, const nn_optim_part *part, size_t first, s
 
 void nn_optim_update_outer(const nn_optim *optim, const nn_optim_part *part, size_t place, const nn_outer *gradient,
                            float *params) {
+  const nn_optim_ops *ops = optim->ops;
   NN_ASSERT(!part->norm);
+  if (ops->update_outer != NULL && ops->update_outer(optim->options, part->factor, gradient, params + place)) return;
   for (size_t r = 0; r < gradient->rows; r++)
     for (size_t first = 0; first < gradient->width; first += NN_SUM_BLOCK) {
       const size_t left = gradient->width - first, at = place + r * gradient->width + first;

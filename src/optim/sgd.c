@@ -51,6 +51,14 @@ NN__BODY void nn__sgd_plain_body(size_t count, float scale, const float *factor,
 NN__CLONES(void, nn__sgd_plain, (size_t count, float scale, const float *factor, const float *gradient, float *param),
            (count, scale, factor, gradient, param))
 
+NN__BODY void nn__sgd_outer_body(size_t rows, size_t width, const float *factor, const float *a, const float *b,
+                                 float *param) {
+  for (size_t r = 0; r < rows; r++) nn__sgd_plain_body(width, a[r], factor, b, param + r * width);
+}
+NN__CLONES(void, nn__sgd_outer,
+           (size_t rows, size_t width, const float *factor, const float *a, const float *b, float *param),
+           (rows, width, factor, a, b, param))
+
 NN__BODY void nn__sgd_momentum_body(size_t count, float scale, const float *factor, const float *gradient, float *param,
                                     float *buffer) {
   const float lr = factor[LR], decay = factor[DECAY], momentum = factor[MOMENTUM];
@@ -93,6 +101,13 @@ static void sgd_update(const void *options, const nn_optim_block *block) {
     nn__sgd_momentum(count, scale, block->factor, block->gradient, block->param, block->slot[0]);
 }
 
+static bool sgd_update_outer(const void *options, const float *factor, const nn_outer *gradient, float *param) {
+  const sgd_options *o = options;
+  if (o->momentum > 0) return false;
+  nn__sgd_outer(gradient->rows, gradient->width, factor, gradient->a, gradient->b, param);
+  return true;
+}
+
 static const nn_key sgd_keys[] = {
     NN__OPTIM_LR_KEY("0.01"),
     NN__OPTIM_SHARE_KEY(sgd_options, momentum, "0", "share of the last update that is kept; 0: none"),
@@ -111,4 +126,5 @@ const nn_optim_ops nn__optim_sgd_ops = {
     .slots = sgd_slots,
     .prepare = sgd_prepare,
     .update = sgd_update,
+    .update_outer = sgd_update_outer,
 };
