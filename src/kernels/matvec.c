@@ -8,6 +8,16 @@
 
 enum { LANES = 16, TOGETHER = 4, ROWS_PER_THREAD_WORK = 20000 };
 
+/* The sum of 16 numbers by halves. */
+NN__BODY float fold(const float *sum) {
+  float of_two[LANES / 2], of_four[LANES / 4];
+  NN__ELEMENTS
+  for (int l = 0; l < LANES / 2; l++) of_two[l] = sum[l] + sum[l + LANES / 2];
+  NN__ELEMENTS
+  for (int l = 0; l < LANES / 4; l++) of_four[l] = of_two[l] + of_two[l + LANES / 4];
+  return (of_four[0] + of_four[2]) + (of_four[1] + of_four[3]);
+}
+
 /* `rows` (a constant) dot products at once: enough independent chains to fill the pipeline. */
 NN__BODY void dot_group(const int rows, size_t k, const float *a, const float *b, float *c) {
   float sum[TOGETHER][LANES] = {{0.0f}};
@@ -21,11 +31,7 @@ NN__BODY void dot_group(const int rows, size_t k, const float *a, const float *b
   }
   for (int i = 0; i < rows; i++) {
     for (size_t l = 0; p + l < k; l++) sum[i][l] = fmaf(a[p + l], b[(size_t)i * k + p + l], sum[i][l]);
-    for (int half = LANES / 2; half > 0; half /= 2) {
-      NN__ELEMENTS
-      for (int l = 0; l < half; l++) sum[i][l] += sum[i][l + half];
-    }
-    c[i] = sum[i][0];
+    c[i] = fold(sum[i]);
   }
 }
 
