@@ -306,6 +306,21 @@ static void lent_data_go_to_the_file_as_they_are_when_it_is_saved(void **state) 
   run_python(s, "lent_read.py", at(s, "second.h5"));
 }
 
+static void a_file_that_cannot_be_finished_fails_each_time(void **state) {
+  scene *s = *state;
+  static float values[1 << 18];
+  const uint64_t dims[1] = {1 << 18};
+  nn_h5_image *image = NULL;
+  assert_ok(nn_h5_image_create(&image));
+  assert_ok(nn_h5_image_lend(image, "x", NN_H5_F32, 1, dims, values));
+  assert_ok(nn_h5_image_lend(image, "x", NN_H5_F32, 1, dims, values)); /* created when it is finished */
+  for (int i = 0; i < 2; i++)
+    assert_fails(nn_h5_image_save(image, at(s, "never.h5")), NN_ERR_MEMORY, "cannot build");
+  nn_h5_image_destroy(&image);
+  assert_int_not_equal(access(s->path, F_OK), 0);
+  assert_int_equal(nn__h5_open_count(), 0);
+}
+
 static void saved_files_open_both_ways(void **state) {
   scene *s = *state;
   const int32_t value = 42;
@@ -515,6 +530,7 @@ int main(void) {
       cmocka_unit_test(datasets_are_visited_in_the_order_of_their_names),
       cmocka_unit_test(the_same_content_gives_the_same_bytes),
       cmocka_unit_test(lent_data_go_to_the_file_as_they_are_when_it_is_saved),
+      cmocka_unit_test(a_file_that_cannot_be_finished_fails_each_time),
       cmocka_unit_test(saved_files_open_both_ways),
       cmocka_unit_test(every_damaged_byte_and_length_of_a_saved_file_is_noticed),
       cmocka_unit_test(a_large_file_is_compared_with_its_checksum_wherever_it_is_read_from),

@@ -97,7 +97,7 @@ nn_status nn_h5_image_finish(nn_h5_image *image, const nn_bytes **parts, size_t 
   size_t bytes = 0;
   NN__H5_ENTER;
   if (image->part_count == 0) {
-    NN_ASSERT(!image->finished); /* it failed before */
+    if (image->finished) return NN_FAIL(NN_ERR_MEMORY, "cannot build a file in memory: that failed before");
     NN_TRY(close_file(image, &bytes));
     NN_TRY(take_parts(image, bytes));
   }

@@ -69,10 +69,9 @@ static size_t block_behind(const nn_model *model, size_t cost) {
 }
 
 void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t *first, size_t *last) {
-  const nn_model_block *end = &model->blocks[model->block_count - 1];
-  const size_t cost = end->cost_before + end->range.last - end->range.first;
+  const size_t count = model->block_count, cost = count > 0 ? model->blocks[count - 1].cost_before : 0;
   *first = id == 0 ? 0 : block_behind(model, cost / size * id);
-  *last = id + 1 == size ? model->block_count : block_behind(model, cost / size * (id + 1));
+  *last = id + 1 == size ? count : block_behind(model, cost / size * (id + 1));
 }
 
 /* Where the blocks from `first` on that are of one tensor end, at `last` at the latest. */
