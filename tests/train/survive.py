@@ -124,6 +124,19 @@ class Saving(Survival):
         self.assertGreater(saves["seconds"], 5 * saves["count"])
         self.assertEqual(self.steps()[-1], self.summary()["steps"])
 
+    def test_waiting_for_a_save_is_no_time_of_a_step(self):
+        try:
+            import h5py
+        except ImportError:
+            self.skipTest("no Python with h5py (Debian: python3-h5py)")
+        sets = ("parallel.virtual_ranks=1", "train.batch_size=1", "train.epochs=1", "checkpoint.every_steps=2", "history.every=1")
+        self.run_ok("it.yaml", *(word for value in sets for word in ("--set", value)), NNMPI_FAULT="slow-save:2@0")
+        self.assertGreater(self.summary()["saves"]["wait_seconds"], 4)  # behind step 4, in the middle of the epoch
+        with h5py.File(self.run / "history.h5") as file:
+            seconds = file["steps/seconds_compute"][()]
+        self.assertEqual(len(seconds), 6)
+        self.assertLess(max(seconds), 2)
+
     def test_killed_while_saving_it_goes_on_to_the_same_state(self):
         running = self.start(*self.LONG, "checkpoint.every_steps=39", "checkpoint.keep=3", ranks=2)
         self.wait_for(lambda: self.steps() and self.steps()[-1] >= 80, running)
