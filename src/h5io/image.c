@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-enum { CHUNK_TARGET = 1 << 20 /* bytes of a chunk at most: HDF5's chunk cache holds one of these */ };
+enum {
+  CHUNK_TARGET = 1 << 20, /* bytes of a chunk at most: HDF5's chunk cache holds one of these */
+  GROWTH = 64 << 10       /* bytes that HDF5 clears at a time */
+};
 
 /* Failures here are lack of memory, or bugs; HDF5 does not tell which. */
 nn_status nn__h5_fail_image(const char *name) {
@@ -25,7 +28,7 @@ nn_status nn_h5_image_create_for(size_t bytes, nn_h5_image **out) {
   const size_t metadata = bytes < NN_H5_LENT_LEAST ? 0 : bytes / 64 < 4 << 20 ? bytes / 64 : 4 << 20;
   /* SEMI: a forgotten id makes closing fail instead of spoiling the file. EARLIEST: images of newer formats cannot be
    * read back by 1.10. */
-  if (access >= 0 && creation >= 0 && H5Pset_fapl_core(access, 4 << 20, false) >= 0 &&
+  if (access >= 0 && creation >= 0 && H5Pset_fapl_core(access, GROWTH, false) >= 0 &&
       nn__h5_memory_use(access, &image->memory) && H5Pset_fclose_degree(access, H5F_CLOSE_SEMI) >= 0 &&
       H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST) >= 0 &&
       (metadata == 0 || H5Pset_meta_block_size(access, metadata) >= 0) &&

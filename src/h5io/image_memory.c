@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* HDF5 asks for a few MiB more each time, and fills them. */
+/* HDF5 asks for a little more each time, and clears that. */
 static void *grow(void *memory, size_t size, H5FD_file_image_op_t operation, void *context) {
   nn__h5_memory *m = context;
   size_t capacity = m->capacity + m->capacity / 4;
