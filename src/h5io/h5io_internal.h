@@ -86,7 +86,7 @@ struct nn_h5_image {
   hid_t id;
   bool finished, stuck;
   nn__h5_memory memory;
-  nn__h5_lent *lent; /**< in the order of their places */
+  nn__h5_lent *lent; /**< when finished, in the order of their places */
   nn_bytes *parts;   /**< of the finished file: from the memory, and what was lent */
   size_t part_count; /**< 0 before it is finished */
 };
@@ -94,7 +94,8 @@ struct nn_h5_image {
 nn_status nn__h5_fail_image(const char *name);
 
 /** A new dataset of an HDF5 type; closed by H5Dclose(). */
-hid_t nn__h5_dataset_create(nn_h5_image *image, const char *name, hid_t type, int rank, const uint64_t *dims, int deflate);
+hid_t nn__h5_dataset_create(nn_h5_image *image, const char *name, hid_t type, int rank, const uint64_t *dims,
+                            int deflate);
 
 void nn__h5_lent_clear(nn_h5_image *image);
 

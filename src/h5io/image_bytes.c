@@ -36,14 +36,25 @@ void nn__h5_lent_clear(nn_h5_image *image) {
 /* A dataset in one piece that nobody fills, and where that is. */
 static nn_status place(nn_h5_image *image, nn__h5_lent *lent) {
   const hid_t type = nn__h5_stored_type(lent->info.type);
-  const hid_t dataset =
-      nn__h5_dataset_create(image, lent->name, type, lent->info.rank, lent->info.dims, NN__H5_LENT);
+  const hid_t dataset = nn__h5_dataset_create(image, lent->name, type, lent->info.rank, lent->info.dims, NN__H5_LENT);
   if (dataset < 0) return nn__h5_fail_image(lent->name);
   const haddr_t at = H5Dget_offset(dataset);
   nn_status status = at == HADDR_UNDEF ? nn__h5_fail_image(lent->name) : NN_OK;
   if (H5Dclose(dataset) < 0 && status == NN_OK) status = nn__h5_fail_image(lent->name);
   lent->place = at;
   return status;
+}
+
+static void sort_by_place(nn_h5_image *image) {
+  nn__h5_lent *sorted = NULL;
+  for (nn__h5_lent *lent = image->lent, *next; lent != NULL; lent = next) {
+    nn__h5_lent **at = &sorted;
+    next = lent->next;
+    while (*at != NULL && (*at)->place < lent->place) at = &(*at)->next;
+    lent->next = *at;
+    *at = lent;
+  }
+  image->lent = sorted;
 }
 
 /* ---- the finished file ------------------------------------------------------------------------------------ */
@@ -58,6 +69,7 @@ static nn_status close_file(nn_h5_image *image, size_t *bytes) {
   image->stuck = H5Fclose(image->id) < 0;
   if (image->stuck && status == NN_OK) status = nn__h5_fail_image("a file");
   image->finished = true;
+  sort_by_place(image); /* HDF5 may have gone back to room that it had left */
   *bytes = (size_t)size;
   return status;
 }

@@ -22,9 +22,9 @@ struct nn__saver {
   unsigned what;        /* NN__SAVE_… of the save that is under way, or was the last */
   pthread_t thread;
   bool under_way, has_thread; /* without a thread, where none could be had, it is over at once */
-  atomic_bool over, hurry; /* hurry: somebody waits */
-  nn_history *history; /* a copy, as the state and the progress */
-  float *state;        /* [1 + slots of the optimizer, parameters] */
+  atomic_bool over, hurry;    /* hurry: somebody waits */
+  nn_history *history;        /* a copy, as the state and the progress */
+  float *state;               /* [1 + slots of the optimizer, parameters] */
   nn_progress_state progress;
   char *paths[PRUNE];
   outcome outcomes[RESULTS];
