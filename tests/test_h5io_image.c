@@ -280,7 +280,7 @@ static void lent_data_go_to_the_file_as_they_are_when_it_is_saved(void **state) 
       if (parts[i].at != (const void *)values) own += parts[i].count;
     assert_true(expected > 0 ? count == LENT + 1 : count > LENT + 1);
     assert_true(own < 2 * sizeof values); /* the rest is not copied */
-    values[0] += 1; /* since then */
+    values[0] += 1;                       /* since then */
     assert_ok(nn_h5_image_save(image, at(s, "first.h5")));
     values[0] -= 1;
     assert_ok(nn_h5_image_save(image, at(s, "second.h5")));
@@ -314,8 +314,7 @@ static void a_file_that_cannot_be_finished_fails_each_time(void **state) {
   assert_ok(nn_h5_image_create(&image));
   assert_ok(nn_h5_image_lend(image, "x", NN_H5_F32, 1, dims, values));
   assert_ok(nn_h5_image_lend(image, "x", NN_H5_F32, 1, dims, values)); /* created when it is finished */
-  for (int i = 0; i < 2; i++)
-    assert_fails(nn_h5_image_save(image, at(s, "never.h5")), NN_ERR_MEMORY, "cannot build");
+  for (int i = 0; i < 2; i++) assert_fails(nn_h5_image_save(image, at(s, "never.h5")), NN_ERR_MEMORY, "cannot build");
   nn_h5_image_destroy(&image);
   assert_int_not_equal(access(s->path, F_OK), 0);
   assert_int_equal(nn__h5_open_count(), 0);

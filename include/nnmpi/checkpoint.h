@@ -52,8 +52,8 @@ typedef struct nn_checkpoint_parts {
   const nn_progress_state *progress;
 } nn_checkpoint_parts;
 
-/** The file as an image, for nn_h5_image_destroy(). Parameters and slots are not copied: they must stay as they are until
- * then. */
+/** The file as an image, for nn_h5_image_destroy(). Parameters and slots are not copied: they must stay as they are
+ * until then. */
 nn_status nn_checkpoint_build(const nn_checkpoint_parts *parts, nn_h5_image **out);
 /** What was built for this step, with its trailer, to `path`: whole or not at all, read back and compared. */
 nn_status nn_checkpoint_put(nn_h5_image *image, uint64_t step, const char *path);

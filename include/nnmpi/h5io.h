@@ -111,8 +111,8 @@ nn_status nn_h5_image_attribute_text(nn_h5_image *image, const char *object, con
 nn_status nn_h5_image_finish(nn_h5_image *image, const nn_bytes **parts, size_t *count);
 
 /** Finish, where it is not, and replace `path` by it, followed by the trailer: 8 bytes magic "nnmpi\x01\r\n", length of
- *  the image (uint64, little endian), zlib's crc32 of the image (uint32), crc32 of the 20 bytes before (uint32). Other HDF5
- *  tools ignore what follows an image. May be called again, for another path. */
+ *  the image (uint64, little endian), zlib's crc32 of the image (uint32), crc32 of the 20 bytes before (uint32). Other
+ * HDF5 tools ignore what follows an image. May be called again, for another path. */
 nn_status nn_h5_image_save(nn_h5_image *image, const char *path);
 
 /** A whole file written by nn_h5_image_save(), its trailer checked before anything else: a torn or flipped

@@ -49,7 +49,7 @@ const nn_model_tensor *nn_model_tensor_at(const nn_model *model, size_t index);
  *  They depend on the network alone. */
 typedef struct nn_model_block {
   size_t tensor, first_row, last_row; /**< of a vector: elements */
-  nn_range range;    /**< in the arenas, ascending; padding behind a tensor belongs to its last block */
+  nn_range range;     /**< in the arenas, ascending; padding behind a tensor belongs to its last block */
   size_t cost_before; /**< of the blocks before this one, about: elements, and ROW_COST for each row */
 } nn_model_block;
 

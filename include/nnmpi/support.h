@@ -181,8 +181,9 @@ nn_status nn_file_replace(const char *path, const nn_bytes *parts, size_t part_c
 
 /** What ends a file and follows from all of it, as a checksum does. */
 typedef struct nn_file_seal {
-  void (*see)(void *context, const void *bytes, size_t count); /**< all bytes of the parts, in order, a piece at a time */
-  nn_bytes (*end)(void *context);                              /**< comes last, and stays as long as the context */
+  void (*see)(void *context, const void *bytes,
+              size_t count);      /**< all bytes of the parts, in order, a piece at a time */
+  nn_bytes (*end)(void *context); /**< comes last, and stays as long as the context */
   void *context;
 } nn_file_seal;
 nn_status nn_file_replace_sealed(const char *path, const nn_bytes *parts, size_t part_count, const nn_file_seal *seal);
@@ -195,8 +196,8 @@ enum { NN_FILE_BLOCK = 4096 /**< bytes: addresses, positions and sizes of a dire
  * say so only by the EINVAL of a read or write. */
 bool nn_file_direct(int file, bool direct);
 
-/** Is told by this thread, after each piece of a large file that it writes or compares, how many seconds the piece took:
- * it may rest, where others want the memory's speed. NULL: nobody. */
+/** Is told by this thread, after each piece of a large file that it writes or compares, how many seconds the piece
+ * took: it may rest, where others want the memory's speed. NULL: nobody. */
 typedef void (*nn_file_rest)(void *context, double seconds);
 void nn_file_rest_by(nn_file_rest rest, void *context);
 void nn_file_rest_since(double start); /**< for who works on a file a piece at a time: the piece was begun then */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-  ROWS = 2,      /* grain; together they fill a micro-kernel. Constants, as the norm of gradients is a sum over blocks */
+  ROWS = 2, /* grain; together they fill a micro-kernel. Constants, as the norm of gradients is a sum over blocks */
   FLOATS = 2048, /* of a block, at least: less is not worth a call, and a block stays in the first-level cache until its
                     parameters have come */
   ROW_COST = 16  /* elements: the gradients of narrow tensors take longer, those of biases most */
