@@ -50,7 +50,7 @@ const nn_model_tensor *nn_model_tensor_at(const nn_model *model, size_t index);
 typedef struct nn_model_block {
   size_t tensor, first_row, last_row; /**< of a vector: elements */
   nn_range range;     /**< in the arenas, ascending; padding behind a tensor belongs to its last block */
-  size_t cost_before; /**< of the blocks before this one, about: elements, and ROW_COST for each row */
+  size_t cost_before; /**< work of the blocks before this one, in elements; about */
 } nn_model_block;
 
 size_t nn_model_block_count(const nn_model *model);

@@ -181,9 +181,10 @@ nn_status nn_file_replace(const char *path, const nn_bytes *parts, size_t part_c
 
 /** What ends a file and follows from all of it, as a checksum does. */
 typedef struct nn_file_seal {
-  void (*see)(void *context, const void *bytes,
-              size_t count);      /**< all bytes of the parts, in order, a piece at a time */
-  nn_bytes (*end)(void *context); /**< comes last, and stays as long as the context */
+  /** Is given all bytes of the parts, in order, a piece at a time. */
+  void (*see)(void *context, const void *bytes, size_t count);
+  /** What comes last; stays as long as the context. */
+  nn_bytes (*end)(void *context);
   void *context;
 } nn_file_seal;
 nn_status nn_file_replace_sealed(const char *path, const nn_bytes *parts, size_t part_count, const nn_file_seal *seal);
