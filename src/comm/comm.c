@@ -43,9 +43,14 @@ char *nn_comm_library_text(char buffer[96]) {
 
 nn_status nn_comm_open(nn_comm **out) {
   int given = 0;
-  /* Without a launcher, Open MPI 4 would start a daemon, for processes that might be spawned: none are, and where no
-   * ssh is installed it fails. */
-  if (nn_launcher_rank() < 0) (void)setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+  if (nn_launcher_rank() < 0) {
+    /* Without a launcher, Open MPI 4 would start a daemon, for processes that might be spawned: none are, and where no
+     * ssh is installed it fails. */
+    (void)setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    /* Without that daemon, all such processes of a user would share one folder, which the first to end removes while
+     * another starts in it. One process needs none. */
+    (void)setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
+  }
   if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given) != MPI_SUCCESS)
     return NN_FAIL(NN_ERR_COMM, "MPI could not be started");
   void *memory = NULL;

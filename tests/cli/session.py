@@ -151,6 +151,17 @@ class Session(program.TestCase):
     def test_without_a_launcher_no_other_program_is_needed(self):
         self.run_ok("flowers.yaml", "--quiet", PATH=str(self.folder))
 
+    def test_without_a_launcher_runs_share_no_folder_of_mpi(self):
+        # there, the first to end would remove what another is starting with
+        temporary = self.folder / "temporary"
+        temporary.mkdir()
+        with subprocess.Popen(command("flowers.yaml", "--set", "train.epochs=1000000", "--set", "run.max_minutes=0.02"),
+                              cwd=self.folder, env=environment(TMPDIR=str(temporary)), stdout=subprocess.PIPE) as run:
+            next(line for line in run.stdout if line.startswith(b"epoch"))
+            self.assertEqual([path.name for path in temporary.rglob("*") if str(run.pid) not in str(path)], [])
+            run.stdout.read()
+        self.assertEqual(run.returncode, 85)
+
     def test_a_network_that_is_all_frozen_is_told(self):
         for frozen, told in [("layers.0", False), ("layers.0,layers.2", True)]:
             result = self.run_ok("flowers.yaml", "--quiet", "--set", f"run.name={frozen}", "--set", f"model.freeze={frozen}")
