@@ -155,11 +155,13 @@ class Session(program.TestCase):
         # there, the first to end would remove what another is starting with
         temporary = self.folder / "temporary"
         temporary.mkdir()
-        with subprocess.Popen(command("flowers.yaml", "--set", "train.epochs=1000000", "--set", "run.max_minutes=0.02"),
+        with subprocess.Popen(command("flowers.yaml", "--set", "train.epochs=1000000"),
                               cwd=self.folder, env=environment(TMPDIR=str(temporary)), stdout=subprocess.PIPE) as run:
-            next(line for line in run.stdout if line.startswith(b"epoch"))
-            self.assertEqual([path.name for path in temporary.rglob("*") if str(run.pid) not in str(path)], [])
+            next((line for line in run.stdout if line.startswith(b"epoch")), None)
+            shared = [path.name for path in temporary.rglob("*") if str(run.pid) not in str(path)]
+            run.send_signal(signal.SIGUSR1)
             run.stdout.read()
+        self.assertEqual(shared, [])
         self.assertEqual(run.returncode, 85)
 
     def test_a_network_that_is_all_frozen_is_told(self):
