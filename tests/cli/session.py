@@ -153,16 +153,18 @@ class Session(program.TestCase):
 
     def test_without_a_launcher_runs_share_no_folder_of_mpi(self):
         # there, the first to end would remove what another is starting with
-        temporary = self.folder / "temporary"
-        temporary.mkdir()
-        with subprocess.Popen(command("flowers.yaml", "--set", "train.epochs=1000000"),
-                              cwd=self.folder, env=environment(TMPDIR=str(temporary)), stdout=subprocess.PIPE) as run:
-            next((line for line in run.stdout if line.startswith(b"epoch")), None)
-            shared = [path.name for path in temporary.rglob("*") if str(run.pid) not in str(path)]
-            run.send_signal(signal.SIGUSR1)
-            run.stdout.read()
-        self.assertEqual(shared, [])
-        self.assertEqual(run.returncode, 85)
+        used = []
+        for name in ("one", "two"):
+            temporary = self.folder / name
+            temporary.mkdir()
+            with subprocess.Popen(command("flowers.yaml", "--set", "train.epochs=1000000", "--set", f"run.name={name}"), cwd=self.folder,
+                                  env=environment(TMPDIR=str(temporary)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+                next((line for line in run.stdout if line.startswith(b"epoch")), None)
+                used.append({path.relative_to(temporary) for path in temporary.rglob("*") if path.is_file() or not any(path.iterdir())})
+                run.send_signal(signal.SIGUSR1)
+                run.stdout.read()
+            self.assertEqual(run.returncode, 85)
+        self.assertEqual(used[0] & used[1], set())
 
     def test_a_network_that_is_all_frozen_is_told(self):
         for frozen, told in [("layers.0", False), ("layers.0,layers.2", True)]:
