@@ -74,10 +74,13 @@ void nn_gemm_block(const nn_team *team, size_t m, size_t n, size_t k, const floa
  * `grain`. */
 size_t nn_gemm_block_rows(size_t n, size_t k, size_t grain, size_t left);
 
-/** The matrix a b', which is not made: its row r is a[r] b. With +0 for −0, as a product of nn_gemm(). */
+/** A gradient of `rows` × `width` numbers, the matrix a b', which is not made: its row r is a[r] b. With +0 for −0, as
+ * a product of nn_gemm(). */
 typedef struct nn_outer {
   size_t rows, width; /**< of a, of b */
   const float *a, *b;
+  const float *x; /**< [width], or NULL: who changes a parameter by this gradient multiplies it with x at once: */
+  float *y;       /**< [rows]: what nn_gemm() makes of the single row x and the changed parameter, transposed */
 } nn_outer;
 
 /* ---- rows and columns ----------------------------------------------------------------------- */

@@ -22,6 +22,7 @@ typedef struct nn_pass {
   const uint32_t *samples; /**< [rows] ids of the samples, for random numbers */
   const float *params;     /**< parameter arena */
   float *work;             /**< this layer's workspace of this pass: work_per_row × rows + work_fixed floats */
+  bool product_made;       /**< y holds the product that forward begins with: see `product_first` of the layer */
 } nn_pass;
 
 /* ---- layers ------------------------------------------------------------------------------------ */
@@ -70,9 +71,11 @@ typedef struct nn_layer_ops {
    * all others: NaN. `x` NULL: its own need not be looked at. Team function, NOT synchronised. NULL: without
    * parameters. */
   float (*magnitude)(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy);
-  bool elementwise; /**< backward makes each element of dx from that of dy: dx == dy is allowed */
-  bool one_piece;   /**< gradient() is asked for all rows of a pass: pieces of a batch go through one by one. Otherwise
-                       it does not look at pass->work, and may be asked for some rows: x and dy then begin with them */
+  bool product_first; /**< what outer() is a gradient of, transposed, multiplied by x: so begins forward of one row, and
+                         leaves it out where pass->product_made says that this is done */
+  bool elementwise;   /**< backward makes each element of dx from that of dy: dx == dy is allowed */
+  bool one_piece; /**< gradient() is asked for all rows of a pass: pieces of a batch go through one by one. Otherwise
+                     it does not look at pass->work, and may be asked for some rows: x and dy then begin with them */
   /** Change what a parameter was initialised with, unless its numbers were given (nn_init_ops.given). NULL: nothing. */
   void (*adjust)(const nn_layer *layer, int param, float *value);
 } nn_layer_ops;

@@ -81,8 +81,13 @@ size_t nn_workspace_bytes(const nn_model *model, size_t rows, bool training);
 nn_status nn_workspace_create(const nn_model *model, size_t rows, bool training, nn_workspace **out);
 void nn_workspace_destroy(nn_workspace **workspace);
 
-float *nn_workspace_input(nn_workspace *workspace);              /**< [rows, in]: the caller fills it */
-const float *nn_workspace_output(const nn_workspace *workspace); /**< [rows, outputs] after forward */
+float *nn_workspace_input(nn_workspace *workspace); /**< [rows, in]: the caller fills it */
+/** [in] of the sample after the one that is trained: filled before nn_model_outer() is asked, it goes through the first
+ * layer's weights while they are changed, which are then read once for both. NULL: that cannot be.*/
+float *nn_workspace_next(nn_workspace *workspace);
+/** What was put there is the input of the next pass, of one row. */
+void nn_workspace_turn(nn_workspace *workspace);
+const float *nn_workspace_output(const nn_workspace *workspace);                   /**< [rows, outputs] after forward */
 const float *nn_workspace_activation(const nn_workspace *workspace, size_t layer); /**< output of one layer */
 float *nn_workspace_output_gradient(
     nn_workspace *workspace); /**< [rows, outputs]: the loss fills it before backward; training only */
@@ -106,8 +111,8 @@ void nn_model_backward(const nn_model *model, nn_workspace *workspace, const nn_
 bool nn_model_takes_pieces(const nn_model *model);
 
 /** Of a pass of one row: the end of the blocks from `first` on (below `last`) whose gradient is `out`, an outer
- * product; `first` where it is none. */
-size_t nn_model_outer(const nn_model *model, const nn_workspace *workspace, size_t first, size_t last, nn_outer *out);
+ * product; `first` where it is none. The caller uses it, and thereby begins the next pass: nn_workspace_next(). */
+size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, size_t first, size_t last, nn_outer *out);
 
 /** The largest magnitude among the numbers that the gradients of this pass are products of, in this thread's share; NaN
  *  is larger than all. A sum of n such products is at most n times its square. `input` bounds the network's inputs,

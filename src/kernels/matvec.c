@@ -3,41 +3,30 @@
  *  rows, every product of two elements. */
 #include "kernels/matvec.h"
 
+#include "kernels/dots.h"
+
 #include <math.h>
 #include <string.h>
 
-enum { LANES = 16, TOGETHER = 4, ROWS_PER_THREAD_WORK = 20000 };
+enum { ROWS_PER_THREAD_WORK = 20000 };
 
-/* The sum of 16 numbers by halves. */
-NN__BODY float fold(const float *sum) {
-  float of_two[LANES / 2], of_four[LANES / 4];
-  NN__ELEMENTS
-  for (int l = 0; l < LANES / 2; l++) of_two[l] = sum[l] + sum[l + LANES / 2];
-  NN__ELEMENTS
-  for (int l = 0; l < LANES / 4; l++) of_four[l] = of_two[l] + of_two[l + LANES / 4];
-  return (of_four[0] + of_four[2]) + (of_four[1] + of_four[3]);
-}
-
-/* `rows` (a constant) dot products at once: enough independent chains to fill the pipeline. */
+/* `rows` (a constant) dot products at once. */
 NN__BODY void dot_group(const int rows, size_t k, const float *a, const float *b, float *c) {
-  float sum[TOGETHER][LANES] = {{0.0f}};
+  float sum[NN__DOT_ROWS][NN__DOT_LANES] = {{0.0f}};
   size_t p = 0;
-  for (; p + LANES <= k; p += LANES) {
-    _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++) {
-      const float *row = b + (size_t)i * k + p;
-      NN__ELEMENTS
-      for (int l = 0; l < LANES; l++) sum[i][l] = fmaf(a[p + (size_t)l], row[l], sum[i][l]);
-    }
+  for (; p + NN__DOT_LANES <= k; p += NN__DOT_LANES) {
+    _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)
+        nn__dot_step(NN__DOT_LANES, a + p, b + (size_t)i * k + p, sum[i]);
   }
   for (int i = 0; i < rows; i++) {
-    for (size_t l = 0; p + l < k; l++) sum[i][l] = fmaf(a[p + l], b[(size_t)i * k + p + l], sum[i][l]);
-    c[i] = fold(sum[i]);
+    nn__dot_step(k - p, a + p, b + (size_t)i * k + p, sum[i]);
+    c[i] = nn__dot_fold(sum[i]);
   }
 }
 
 NN__BODY void nn__dot_rows_body(size_t n, size_t k, const float *a, const float *b, float *c) {
   size_t j = 0;
-  for (; j + TOGETHER <= n; j += TOGETHER) dot_group(TOGETHER, k, a, b + j * k, c + j);
+  for (; j + NN__DOT_ROWS <= n; j += NN__DOT_ROWS) dot_group(NN__DOT_ROWS, k, a, b + j * k, c + j);
   for (; j < n; j++) dot_group(1, k, a, b + j * k, c + j);
 }
 NN__CLONES(void, nn__dot_rows, (size_t n, size_t k, const float *a, const float *b, float *c), (n, k, a, b, c))

@@ -40,7 +40,8 @@ static nn_status dense_create(const void *options, const nn_shape *in, size_t ou
 
 static void dense_forward(const nn_layer *layer, const nn_pass *pass, const float *x, float *y) {
   const size_t out = layer->params[WEIGHT].dims[0], in = layer->params[WEIGHT].dims[1];
-  nn_gemm(pass->team, NN_N, NN_T, pass->rows, out, in, x, pass->params + layer->params[WEIGHT].offset, y);
+  if (!pass->product_made)
+    nn_gemm(pass->team, NN_N, NN_T, pass->rows, out, in, x, pass->params + layer->params[WEIGHT].offset, y);
   if (layer->param_count > BIAS) nn_rows_add(pass->team, pass->rows, out, pass->params + layer->params[BIAS].offset, y);
 }
 
@@ -108,5 +109,6 @@ const nn_layer_ops nn__dense_ops = {
     .backward = dense_backward,
     .gradient = dense_gradient,
     .outer = dense_outer,
+    .product_first = true,
     .magnitude = dense_magnitude,
 };

@@ -129,7 +129,7 @@ void nn_model_gradient(const nn_model *model, const nn_workspace *workspace, con
   nn__workspace_add_time(workspace, pass->team, 2 * model->layer_count + tensor->layer, start);
 }
 
-size_t nn_model_outer(const nn_model *model, const nn_workspace *workspace, size_t first, size_t last, nn_outer *out) {
+size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, size_t first, size_t last, nn_outer *out) {
   const nn_model_block *from = &model->blocks[first];
   const nn_model_tensor *tensor = &model->tensors[from->tensor];
   const nn_layer *layer = model->layers[tensor->layer].layer;
@@ -138,7 +138,10 @@ size_t nn_model_outer(const nn_model *model, const nn_workspace *workspace, size
       layer->ops->outer != NULL &&
       layer->ops->outer(layer, nn__workspace_x(workspace, tensor->layer), nn__workspace_dy(workspace, tensor->layer),
                         (int)(tensor->param - layer->params), from->first_row, model->blocks[end - 1].last_row, out);
-  return is ? end : first;
+  if (!is) return first;
+  if (tensor->layer == 0 && layer->ops->product_first && out->rows == tensor->param->dims[0])
+    nn__workspace_begin_next(workspace, out);
+  return end;
 }
 
 float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass, float input) {

@@ -47,6 +47,8 @@ nn_status nn__model_check_init(const nn_model *model, size_t layer);
 const float *nn__workspace_x(const nn_workspace *workspace, size_t layer);
 const float *nn__workspace_dy(const nn_workspace *workspace, size_t layer);
 float *nn__workspace_work(const nn_workspace *workspace, size_t layer);
+/** Sets x and y of the gradient of the first layer's weights, where the next input has come: nn_workspace_next(). */
+void nn__workspace_begin_next(nn_workspace *workspace, nn_outer *outer);
 /** What began at `start`, a time of nn__workspace_clock(), is over: see nn_workspace_time(). */
 double nn__workspace_clock(const nn_workspace *workspace);
 void nn__workspace_add_time(const nn_workspace *workspace, const nn_team *team, size_t which, double start);

@@ -8,10 +8,16 @@ struct nn_workspace {
   const nn_model *model;
   size_t rows;
   bool training;
-  float **outputs; /* [layers] of every layer, [rows, out] */
-  float **work;    /* [layers] of every layer */
-  float *input;
-  float **gradients; /* [layers] of every layer's output; NULL where not training, and below what is trained */
+  float **outputs;         /* [layers] of every layer, [rows, out] */
+  float **work;            /* [layers] of every layer */
+  float *input;            /* [rows, in] */
+  float *now;              /* [rows, in] of the pass: `input`, or one of `turns` */
+  float *turns[2];         /* [in] each, in training: inputs of this sample and the next */
+  float *product;          /* [out of the first layer], of the next sample */
+  int turn;                /* which of `turns` is the next sample's */
+  bool next, next_product; /* that input is there; and `product`, made of it */
+  bool product_made;       /* of the pass: it is in the first layer's output */
+  float **gradients;       /* [layers] of every layer's output; NULL where not training, and below what is trained */
   nn_gradient_watch watch;
   void *watch_context;
   double *seconds; /* [threads, 3 × layers]; NULL: nobody wants to know */
@@ -35,11 +41,16 @@ static size_t header_floats(const nn_model *model) {
   return nn__grain_round((bytes + sizeof(float) - 1) / sizeof(float));
 }
 
+/* Is the first layer's product part of the update before it? */
+static bool begins_with_product(const nn_model *model, bool training) {
+  return training && model->layer_count > 0 && model->first_trained == 0 && model->layers[0].layer->ops->product_first;
+}
+
 /* Floats of the block; with `workspace`, sets its pointers into `base`. */
 static size_t lay_out(const nn_model *model, size_t rows, bool training, nn_workspace *workspace, float *base) {
   size_t total = header_floats(model);
   size_t at = reserve(&total, rows, nn_shape_size(&model->in));
-  if (workspace != NULL) workspace->input = base + at;
+  if (workspace != NULL) workspace->input = workspace->now = base + at;
   for (size_t i = 0; i < model->layer_count; i++) {
     const nn_layer *layer = model->layers[i].layer;
     at = reserve(&total, rows, nn_shape_size(&layer->out));
@@ -48,6 +59,14 @@ static size_t lay_out(const nn_model *model, size_t rows, bool training, nn_work
     if (workspace != NULL) workspace->work[i] = base + at;
     /* the fixed part follows the rows' part at once, wherever that ends: a layer sees one array */
     (void)reserve(&total, 1, layer->work_fixed);
+  }
+  for (int i = 0; begins_with_product(model, training) && i < 2; i++) {
+    at = reserve(&total, 1, nn_shape_size(&model->in));
+    if (workspace != NULL) workspace->turns[i] = base + at;
+  }
+  if (begins_with_product(model, training)) {
+    at = reserve(&total, 1, nn_shape_size(&model->layers[0].layer->out));
+    if (workspace != NULL) workspace->product = base + at;
   }
   for (size_t i = model->layer_count; training && i-- > 0;) {
     /* the layer above may write its input's gradient over its output's */
@@ -85,7 +104,32 @@ void nn_workspace_destroy(nn_workspace **workspace) {
 }
 
 float *nn_workspace_input(nn_workspace *workspace) {
+  workspace->now = workspace->input;
   return workspace->input;
+}
+
+float *nn_workspace_next(nn_workspace *workspace) {
+  workspace->next = workspace->product != NULL;
+  workspace->next_product = false;
+  return workspace->turns[workspace->turn];
+}
+
+void nn_workspace_turn(nn_workspace *workspace) {
+  NN_ASSERT(workspace->next);
+  workspace->now = workspace->turns[workspace->turn];
+  workspace->turn = !workspace->turn;
+  workspace->next = false;
+  workspace->product_made = workspace->next_product;
+  if (workspace->next_product)
+    memcpy(workspace->outputs[0], workspace->product,
+           nn_shape_size(&workspace->model->layers[0].layer->out) * sizeof(float));
+}
+
+void nn__workspace_begin_next(nn_workspace *workspace, nn_outer *outer) {
+  if (!workspace->next) return;
+  outer->x = workspace->turns[workspace->turn];
+  outer->y = workspace->product;
+  workspace->next_product = true;
 }
 
 const float *nn_workspace_output(const nn_workspace *workspace) {
@@ -123,7 +167,7 @@ void nn__workspace_add_time(const nn_workspace *workspace, const nn_team *team, 
 /* ---- passes ----------------------------------------------------------------------------------- */
 
 const float *nn__workspace_x(const nn_workspace *workspace, size_t layer) {
-  return layer == 0 ? workspace->input : workspace->outputs[layer - 1];
+  return layer == 0 ? workspace->now : workspace->outputs[layer - 1];
 }
 
 const float *nn__workspace_dy(const nn_workspace *workspace, size_t layer) {
@@ -140,9 +184,11 @@ void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_p
   for (size_t i = 0; i < model->layer_count; i++) {
     const nn_layer *layer = model->layers[i].layer;
     own.work = workspace->work[i];
+    own.product_made = i == 0 && workspace->product_made;
     const double start = nn__workspace_clock(workspace);
     layer->ops->forward(layer, &own, nn__workspace_x(workspace, i), workspace->outputs[i]);
     nn__workspace_add_time(workspace, pass->team, i, start);
+    if (own.product_made) workspace->product_made = false;
   }
 }
 

@@ -211,6 +211,9 @@ void nn_optim_update_outer(const nn_optim *optim, const nn_optim_part *part, siz
       const nn_range piece = {at, at + (left < NN_SUM_BLOCK ? left : NN_SUM_BLOCK)};
       update_piece(optim, &piece, part->factor, gradient->a[r], at, gradient->b + first, params);
     }
+  static const nn_team alone = {.id = 0, .size = 1};
+  if (gradient->x != NULL)
+    nn_gemm(&alone, NN_N, NN_T, 1, gradient->rows, gradient->width, gradient->x, params + place, gradient->y);
 }
 
 double nn_optim_norm(const nn_optim *optim) {

@@ -3,6 +3,7 @@
  *   g ← g + weight_decay p
  *   b ← momentum b + g            (b = 0 at first)
  *   p ← p − lr b                  with Nesterov: p ← p − lr (g + momentum b) */
+#include "kernels/dots.h"
 #include "optim/internal.h"
 
 typedef struct sgd_options {
@@ -35,18 +36,21 @@ static void sgd_prepare(const void *options, uint64_t step, double lr, float fac
   factor[MOMENTUM] = (float)o->momentum;
 }
 
-NN__BODY void nn__sgd_plain_body(size_t count, float scale, const float *factor, const float *gradient, float *param) {
-  const float lr = factor[LR], decay = factor[DECAY];
-  if (decay > 0) {
-    NN__ELEMENTS
-    for (size_t i = 0; i < count; i++) {
-      const float g = nn__scaled(scale, gradient[i]) + decay * param[i];
-      param[i] -= lr * g;
-    }
-  } else {
-    NN__ELEMENTS
-    for (size_t i = 0; i < count; i++) param[i] -= lr * nn__scaled(scale, gradient[i]);
+/* `decays`, a constant: without decay nothing may be added, not even 0, or −0 would become +0. */
+NN__BODY void plain(const bool decays, size_t count, float scale, float lr, float decay, const float *gradient,
+                    float *param) {
+  NN__ELEMENTS
+  for (size_t i = 0; i < count; i++) {
+    const float g = nn__scaled(scale, gradient[i]);
+    param[i] -= lr * (decays ? g + decay * param[i] : g);
   }
+}
+
+NN__BODY void nn__sgd_plain_body(size_t count, float scale, const float *factor, const float *gradient, float *param) {
+  if (factor[DECAY] > 0)
+    plain(true, count, scale, factor[LR], factor[DECAY], gradient, param);
+  else
+    plain(false, count, scale, factor[LR], 0, gradient, param);
 }
 NN__CLONES(void, nn__sgd_plain, (size_t count, float scale, const float *factor, const float *gradient, float *param),
            (count, scale, factor, gradient, param))
@@ -58,6 +62,48 @@ NN__BODY void nn__sgd_outer_body(size_t rows, size_t width, const float *factor,
 NN__CLONES(void, nn__sgd_outer,
            (size_t rows, size_t width, const float *factor, const float *a, const float *b, float *param),
            (rows, width, factor, a, b, param))
+
+/* `rows` (a constant) rows, read and written once for the update and for their products with x. */
+NN__BODY void outer_group(const int rows, const bool decays, size_t width, const float *factor, const float *a,
+                          const float *b, float *param, const float *x, float *y) {
+  const float lr = factor[LR], decay = factor[DECAY];
+  float scale[NN__DOT_ROWS], sum[NN__DOT_ROWS][NN__DOT_LANES] = {{0.0f}};
+  for (int i = 0; i < rows; i++) scale[i] = a[i]; /* for all the compiler knows, `param` lies over `a` */
+  size_t p = 0;
+  for (; p + NN__DOT_LANES <= width; p += NN__DOT_LANES) {
+    _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++) {
+      float *row = param + (size_t)i * width + p;
+      plain(decays, NN__DOT_LANES, scale[i], lr, decay, b + p, row);
+      nn__dot_step(NN__DOT_LANES, x + p, row, sum[i]);
+    }
+  }
+  for (int i = 0; i < rows; i++) {
+    float *row = param + (size_t)i * width + p;
+    plain(decays, width - p, scale[i], lr, decay, b + p, row);
+    nn__dot_step(width - p, x + p, row, sum[i]);
+    y[i] = nn__dot_fold(sum[i]);
+  }
+}
+
+NN__BODY void outer_groups(const bool decays, size_t rows, size_t width, const float *factor, const float *a,
+                           const float *b, float *param, const float *x, float *y) {
+  size_t r = 0;
+  for (; r + NN__DOT_ROWS <= rows; r += NN__DOT_ROWS)
+    outer_group(NN__DOT_ROWS, decays, width, factor, a + r, b, param + r * width, x, y + r);
+  for (; r < rows; r++) outer_group(1, decays, width, factor, a + r, b, param + r * width, x, y + r);
+}
+
+NN__BODY void nn__sgd_outer_dot_body(size_t rows, size_t width, const float *factor, const float *a, const float *b,
+                                     float *param, const float *x, float *y) {
+  if (factor[DECAY] > 0)
+    outer_groups(true, rows, width, factor, a, b, param, x, y);
+  else
+    outer_groups(false, rows, width, factor, a, b, param, x, y);
+}
+NN__CLONES(void, nn__sgd_outer_dot,
+           (size_t rows, size_t width, const float *factor, const float *a, const float *b, float *param,
+            const float *x, float *y),
+           (rows, width, factor, a, b, param, x, y))
 
 NN__BODY void nn__sgd_momentum_body(size_t count, float scale, const float *factor, const float *gradient, float *param,
                                     float *buffer) {
@@ -104,7 +150,11 @@ static void sgd_update(const void *options, const nn_optim_block *block) {
 static bool sgd_update_outer(const void *options, const float *factor, const nn_outer *gradient, float *param) {
   const sgd_options *o = options;
   if (o->momentum > 0) return false;
-  nn__sgd_outer(gradient->rows, gradient->width, factor, gradient->a, gradient->b, param);
+  const nn_outer *g = gradient;
+  if (g->x != NULL)
+    nn__sgd_outer_dot(g->rows, g->width, factor, g->a, g->b, param, g->x, g->y);
+  else
+    nn__sgd_outer(g->rows, g->width, factor, g->a, g->b, param);
   return true;
 }
 

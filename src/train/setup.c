@@ -140,8 +140,8 @@ void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
                       .gradients = nn_tree_bytes(t->virtual_ranks, size, 0, t->arena + NN__TAIL) +
                                    threads * (slots * t->scratch_floats + room_floats(t)) * sizeof(float),
                       .optimizer = nn_optim_bytes(&t->config->train.optimizer, parameters),
-                      .activations =
-                          nn_workspace_bytes(t->model, t->capacity, true) + nn__rows_bytes(t->capacity, &t->task),
+                      .activations = nn_workspace_bytes(t->model, t->capacity, true) +
+                                     nn__rows_bytes(t->capacity, &t->task) + nn__rows_bytes(1, &t->task),
                       .data_private = nn_dataset_private_bytes(t->dataset) + samples * sizeof(uint32_t),
                       .data_shared = nn_dataset_shared_bytes(t->dataset),
                       .history = nn_history_bytes(&t->config->history, t->total_steps, epochs, t->model)};
@@ -267,6 +267,7 @@ static nn_status allocate(nn__trainer *t) {
   NN_TRY(status);
   NN_TRY(nn_workspace_create(t->model, t->capacity, true, &t->workspace));
   NN_TRY(nn__rows_create(t->capacity, &t->task, &t->rows));
+  NN_TRY(nn__rows_create(1, &t->task, &t->next));
   NN_TRY(nn_alloc(nn_dataset_count(t->dataset, NN_SET_TRAIN), sizeof(uint32_t), "the order of an epoch", &memory));
   t->order = memory;
   t->input_bound = nn_dataset_bound(t->dataset);
@@ -410,6 +411,7 @@ void nn__trainer_close(nn__trainer *t) {
   nn_history_destroy(&t->history);
   nn__profile_destroy(t);
   nn__rows_clear(&t->rows);
+  nn__rows_clear(&t->next);
   nn_free(t->order);
   if (t->state == NULL) nn_free(t->params);
   nn_workspace_destroy(&t->workspace);

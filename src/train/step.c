@@ -71,19 +71,44 @@ static group group_from(const nn__trainer *t, const nn_team *team, int first) {
   return g;
 }
 
+/* Inputs and targets of a group. */
+static void take_rows(nn__trainer *t, const nn_team *team, const group *g) {
+  const nn__rows *next = &t->next;
+  if (t->next_step == 0 || t->next_step != t->progress.step) {
+    nn_dataset_gather(t->dataset, NN_SET_TRAIN, team, g->pass.samples, g->rows, nn_workspace_input(t->workspace),
+                      t->rows.labels, t->rows.values);
+    return;
+  }
+  nn_workspace_turn(t->workspace);
+  if (next->labels != NULL) t->rows.labels[0] = next->labels[0];
+  if (next->values != NULL) memcpy(t->rows.values, next->values, t->task.width * sizeof *next->values);
+}
+
+/* Of training by single samples on one thread: the next sample is taken already, so that this one's update can begin to
+ * take it through the network. What follows is on its way from memory. */
+static void take_next(nn__trainer *t, const nn_team *team) {
+  const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
+  size_t next = t->progress.position + t->step.samples;
+  const bool single = t->step.samples == 1 && t->virtual_ranks == 1 && team->size == 1 && t->step.at_once;
+  float *x =
+      single && !t->step.recorded && t->profile == NULL && next < samples ? nn_workspace_next(t->workspace) : NULL;
+  if (x != NULL) {
+    nn_dataset_gather(t->dataset, NN_SET_TRAIN, team, t->order + next++, 1, x, t->next.labels, t->next.values);
+    t->next_step = t->progress.step + 1;
+  }
+  if (team->id == 0 && next < samples) nn_dataset_fetch(t->dataset, NN_SET_TRAIN, t->order[next]);
+}
+
 /* Forward and backward, metrics of each sample. Team function. */
 static void run_group(nn__trainer *t, const nn_team *team, const group *g) {
   const uint32_t *ids = g->pass.samples;
   const bool timed = team->id == 0 && t->step.recorded;
   const double start = timed ? nn_seconds() : 0;
   if (team->id == 0) weigh_rows(t, ids, g->rows);
-  nn_dataset_gather(t->dataset, NN_SET_TRAIN, team, ids, g->rows, nn_workspace_input(t->workspace), t->rows.labels,
-                    t->rows.values);
+  take_rows(t, team, g);
   if (timed) t->step.load_seconds += nn_seconds() - start;
   nn__mark(t, team, NN__PHASE_GATHER);
-  const size_t next = t->progress.position + t->step.samples;
-  if (team->id == 0 && next < nn_dataset_count(t->dataset, NN_SET_TRAIN))
-    nn_dataset_fetch(t->dataset, NN_SET_TRAIN, t->order[next]);
+  take_next(t, team);
   nn_model_forward(t->model, t->workspace, &g->pass);
   nn__mark(t, team, NN__PHASE_FORWARD);
   const float *outputs = nn_workspace_output(t->workspace);

@@ -131,6 +131,8 @@ typedef struct nn__trainer {
   double terms;                          /* products in a number of the gradient, at most */
   float *tails;                          /* [slots of the tree, NN__TAIL] */
   float *scratch;                        /* [threads, slots of the tree, scratch_floats] */
+  nn__rows next;                         /* one row: targets of a sample that waits in nn_workspace_next() */
+  uint64_t next_step;                    /* whose it is; 0: there is none */
   float *room;                           /* [threads, NN_TEAM_ROOM] for products; NULL: the network is small */
   uint64_t steps_per_epoch, total_steps, history_every;
   nn_progress_state progress;
