@@ -8,6 +8,7 @@
 enum { COUNT = 9 * NN_SUM_BLOCK + 1234, STEPS = 3 };
 
 static const char *const optimizers[] = {
+    "sgd",
     "sgd,weight_decay=0.01",
     "sgd,momentum=0.9",
     "sgd,momentum=0.9,nesterov=true",
@@ -70,17 +71,18 @@ static void threads_change_no_bit(void **state) {
   }
 }
 
-/* Factors of both signs, and zeros of both; rows longer than a piece. */
+/* Factors of both signs, and zeros of both; rows longer than a piece. In every other step the next sample follows. */
 static void an_outer_product_has_the_bits_of_the_matrix_that_it_stands_for(void **state) {
   (void)state;
-  enum { ROWS = 3, WIDTH = NN_SUM_BLOCK + 77, ALL = ROWS * WIDTH };
+  enum { ROWS = 6, WIDTH = NN_SUM_BLOCK + 77, ALL = ROWS * WIDTH };
   static const nn_range whole[] = {{0, ALL}};
   static const nn_team alone = {.id = 0, .size = 1};
   float *a = nn_test_floats(ROWS, 1), *b = nn_test_floats(WIDTH, 2), *gradient = nn_test_floats(ALL, 3);
   a[1] = -0.0f;
   for (size_t j = 0; j < WIDTH; j += 3) b[j] = j % 2 == 0 ? 0.0f : -0.0f;
   nn_gemm_block(&alone, ROWS, WIDTH, 1, a, ROWS, b, gradient);
-  const nn_outer outer = {.rows = ROWS, .width = WIDTH, .a = a, .b = b};
+  float *next = nn_test_floats(WIDTH, 5), product[ROWS], expected[ROWS];
+  nn_outer outer = {.rows = ROWS, .width = WIDTH, .a = a, .b = b, .y = product};
   for (size_t o = 0; o < OPTIMIZERS; o++) {
     nn_choice choice = nn_test_choice(NN_KIND_OPTIMIZER, optimizers[o]);
     nn_optim *made = NULL, *factors = NULL;
@@ -93,8 +95,12 @@ static void an_outer_product_has_the_bits_of_the_matrix_that_it_stands_for(void 
       nn_optim_prepare(made, step, 0.01, &part);
       part.norm = false;
       nn_optim_update(made, &part, 0, 1, gradient, x);
+      outer.x = step % 2 == 0 ? next : NULL;
       nn_optim_update_outer(factors, &part, 0, &outer, y);
       assert_memory_equal(x, y, ALL * sizeof *x);
+      if (outer.x == NULL) continue;
+      nn_gemm(&alone, NN_N, NN_T, 1, ROWS, WIDTH, next, x, expected);
+      assert_memory_equal(product, expected, sizeof expected);
     }
     for (int s = 0; s < nn_optim_slot_count(made); s++)
       assert_memory_equal(nn_optim_slot(made, s), nn_optim_slot(factors, s), ALL * sizeof *x);
@@ -103,7 +109,7 @@ static void an_outer_product_has_the_bits_of_the_matrix_that_it_stands_for(void 
     nn_test_choice_clear(&choice);
     nn_free(x), nn_free(y);
   }
-  nn_free(a), nn_free(b), nn_free(gradient);
+  nn_free(a), nn_free(b), nn_free(gradient), nn_free(next);
 }
 
 static void what_is_frozen_stays_and_all_else_moves(void **state) {

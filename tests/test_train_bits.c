@@ -141,7 +141,8 @@ static void evaluation_and_prediction_give_the_same_bits(void **state) {
   }
 }
 
-/* Steps of one sample whose norm is kept make the gradient, others update by its two factors. */
+/* Steps of one sample whose norm is kept make the gradient, others update by its two factors, and on one thread begin
+ * with the next sample at the same time. */
 static void steps_of_one_sample_give_the_same_bits_whether_their_norms_are_kept_or_not(void **state) {
   static const char *const optimizers[] = {"name: sgd, lr: 0.05",
                                            "name: sgd, lr: 0.02, momentum: 0.9, nesterov: true, weight_decay: 0.01",
@@ -150,29 +151,35 @@ static void steps_of_one_sample_give_the_same_bits_whether_their_norms_are_kept_
                                            "name: adamw, lr: 0.01",
                                            "name: rmsprop, lr: 0.01",
                                            "name: rmsprop, lr: 0.01, momentum: 0.5"};
+  static const struct {
+    int norms_every, threads;
+    const char *data;
+  } ways[] = {{1, 1, ""}, {3, 1, ""}, {1000000, 1, ""}, {1000000, 3, ""}, {1000000, 1, ", valid: test"}};
+  enum { WAYS = sizeof ways / sizeof *ways };
   nn_comm *comm = *state;
   if (nn_comm_rank(comm) != 0) return;
   for (size_t o = 0; o < sizeof optimizers / sizeof *optimizers; o++) {
     char yaml[2048], train[200];
-    nn_checkpoint_digests digests[3];
+    nn_checkpoint_digests digests[WAYS];
     snprintf(bits_about, sizeof bits_about, "single samples, %s", optimizers[o]);
-    snprintf(train, sizeof train, "loss: cross_entropy, epochs: 1, batch_size: 1, optimizer: {%s}", optimizers[o]);
-    for (int i = 0; i < 3; i++) { /* norms of all steps; of every third; of none but the first, by three threads */
-      const bits_case c = {"single", "classes", "", "hidden: [16, 9]", train};
-      char who[32];
+    snprintf(train, sizeof train, "loss: cross_entropy, epochs: 2, batch_size: 1, optimizer: {%s}", optimizers[o]);
+    for (int i = 0; i < WAYS; i++) {
+      const bits_case c = {"single", "classes", ways[i].data, "hidden: [18, 9]", train};
+      char who[32], parallel[32];
       nn_train_result result;
       nn_checkpoint *checkpoint = NULL;
       snprintf(who, sizeof who, "%zu-%d", o, i);
-      bits_configure(yaml, &c, who, 1, i == 2 ? ", threads: 3" : ", threads: 1");
-      snprintf(strstr(yaml, "history:"), 40, "history: {every: %d}\n", i == 0 ? 1 : i == 1 ? 3 : 1000000);
+      snprintf(parallel, sizeof parallel, ", threads: %d", ways[i].threads);
+      bits_configure(yaml, &c, who, 1, parallel);
+      snprintf(strstr(yaml, "history:"), 40, "history: {every: %d}\n", ways[i].norms_every);
       bits_train(NULL, yaml, 0, &result);
       assert_int_equal(nn_checkpoint_open(result.checkpoint, &checkpoint), NN_OK);
       assert_int_equal(nn_checkpoint_digest(checkpoint, &digests[i]), NN_OK);
       nn_checkpoint_close(&checkpoint);
     }
-    for (int i = 1; i < 3; i++)
+    for (int i = 1; i < WAYS; i++)
       if (digests[i].parameters != digests[0].parameters || digests[i].optimizer != digests[0].optimizer)
-        fail_msg("%s: case %d differs", bits_about, i);
+        fail_msg("%s: way %d differs", bits_about, i);
   }
 }
 
