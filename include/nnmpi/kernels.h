@@ -122,9 +122,12 @@ void nn_vector_tanh(size_t count, const float *x, float *y);
 void nn_vector_erf(size_t count, const float *x, float *y);
 void nn_vector_arctan(size_t count, const float *x, float *y);
 
-/** Random words of nn_philox(): words[k count + i] is its out[k] for the counter (first + i, row, 0, 0), i < count, k
- * < 4. NOT synchronised. */
-void nn_vector_philox(const uint32_t key[2], uint32_t first, uint32_t row, size_t count, uint32_t *words);
+/** Random words of nn_philox(): words[k count + i] is its out[k] for `counter` with i added to its first word, i <
+ * count, k < 4. NOT synchronised. */
+void nn_vector_philox(const uint32_t key[2], const uint32_t counter[4], size_t count, uint32_t *words);
+/** y[i] = low + (high − low) nn_random_uniform(seed, use, stream, i) in double, then rounded. NOT synchronised. */
+void nn_vector_uniform(uint64_t seed, nn_random_use use, uint64_t stream, size_t count, double low, double high,
+                       float *y);
 
 /** y[r, :] = softmax(beta x[r, :]), stable (maximum subtracted); sums in index order. Synchronised. */
 void nn_softmax_rows(const nn_team *team, size_t rows, size_t width, float beta, const float *x, float *y);

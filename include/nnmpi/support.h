@@ -234,6 +234,10 @@ typedef enum nn_random_use {
 /** Philox4x32-10, counter-based: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC11). */
 void nn_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
 
+/** What nn_random_bits() gives to nn_philox(); `index` is the counter's first word, and its upper bits are in the
+ * third. */
+void nn_random_counter(uint64_t seed, nn_random_use use, uint64_t stream, uint64_t index, uint32_t key[2],
+                       uint32_t counter[4]);
 /** 64 random bits for (seed, use, stream, index): no state, no order. */
 uint64_t nn_random_bits(uint64_t seed, nn_random_use use, uint64_t stream, uint64_t index);
 /** Uniform in [0, 1), 53 bits. */

@@ -21,7 +21,7 @@ void nn_dataset_order(const nn_dataset *dataset, uint64_t epoch, uint32_t *order
   /* Fisher and Yates, Durstenfeld's form, from the front: i is swapped with one of i … count − 1 */
   for (size_t i = 0; i + 1 < count; i++) {
     const size_t draw = i % BOTH, half = draw / HALF, at = draw % HALF;
-    if (draw == 0) nn_vector_philox(key, (uint32_t)(i / 2), 0, HALF, words[0]);
+    if (draw == 0) nn_vector_philox(key, (const uint32_t[4]){(uint32_t)(i / 2)}, HALF, words[0]);
     const size_t j = i + below(words[2 * half][at], words[2 * half + 1][at], count - i);
     const uint32_t other = order[j];
     order[j] = order[i];

@@ -38,7 +38,7 @@ static void drop(const dropout *d, const nn_pass *pass, const uint32_t key[2], s
                  const float *x, float *y) {
   const size_t width = nn_shape_size(&d->base.in), quarter = (width + 3) / 4;
   uint32_t words[4 * CHUNK];
-  nn_vector_philox(key, (uint32_t)first, pass->samples[row], count, words);
+  nn_vector_philox(key, (const uint32_t[4]){(uint32_t)first, pass->samples[row]}, count, words);
   for (size_t k = 0; k < 4; k++) {
     const size_t unit = k * quarter + first, at = row * width + unit;
     if (unit >= width) break;

@@ -20,9 +20,7 @@ static void fill_constant(const nn_param *param, double constant, float *value) 
 }
 
 static void fill_uniform(const nn_param *param, double low, double high, uint64_t seed, uint64_t tensor, float *value) {
-  const size_t size = nn_param_size(param);
-  for (size_t i = 0; i < size; i++)
-    value[i] = (float)(low + (high - low) * nn_random_uniform(seed, NN_RANDOM_WEIGHTS, tensor, i));
+  nn_vector_uniform(seed, NN_RANDOM_WEIGHTS, tensor, nn_param_size(param), low, high, value);
 }
 
 static void fill_normal(const nn_param *param, double mean, double std, uint64_t seed, uint64_t tensor, float *value) {

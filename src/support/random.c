@@ -23,12 +23,20 @@ void nn_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]
   out[3] = c3;
 }
 
-uint64_t nn_random_bits(uint64_t seed, nn_random_use use, uint64_t stream, uint64_t index) {
+void nn_random_counter(uint64_t seed, nn_random_use use, uint64_t stream, uint64_t index, uint32_t key[2],
+                       uint32_t counter[4]) {
   NN_ASSERT(index >> 40 == 0 && stream >> 48 == 0);
-  const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-  const uint32_t high = (uint32_t)(stream >> 32) << 16 | (uint32_t)(index >> 32);
-  const uint32_t counter[4] = {(uint32_t)index, (uint32_t)stream, high, (uint32_t)use << 24};
-  uint32_t out[4];
+  key[0] = (uint32_t)seed;
+  key[1] = (uint32_t)(seed >> 32);
+  counter[0] = (uint32_t)index;
+  counter[1] = (uint32_t)stream;
+  counter[2] = (uint32_t)(stream >> 32) << 16 | (uint32_t)(index >> 32);
+  counter[3] = (uint32_t)use << 24;
+}
+
+uint64_t nn_random_bits(uint64_t seed, nn_random_use use, uint64_t stream, uint64_t index) {
+  uint32_t key[2], counter[4], out[4];
+  nn_random_counter(seed, use, stream, index, key, counter);
   nn_philox(key, counter, out);
   return (uint64_t)out[1] << 32 | out[0];
 }
