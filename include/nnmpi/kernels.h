@@ -23,7 +23,7 @@ typedef struct nn_team {
   float *room; /**< NN_TEAM_ROOM floats of this thread's own, for packed matrices; NULL: products take smaller blocks */
 } nn_team;
 
-enum { NN_TEAM_ROOM = 37 * 16 * (800 + 1) /**< 1.8 MiB */ };
+enum { NN_TEAM_ROOM = 37 * 16 * (800 + 1) /**< 1.8 MiB */, NN_TEAM_STACK = 960 << 10 /**< bytes */ };
 
 typedef void (*nn_team_function)(const nn_team *team, void *context);
 
@@ -32,6 +32,9 @@ void nn_team_run(int threads, nn_team_function function, void *context);
 /** The same for large products: `room` has NN_TEAM_ROOM floats for each thread, or is NULL. */
 void nn_team_run_with(int threads, float *room, nn_team_function function, void *context);
 void nn_team_barrier(const nn_team *team);
+/** Fails (NN_ERR_MEMORY) where the stack of one of so many threads is smaller than NN_TEAM_STACK: products pack parts
+ * of matrices there. Local. */
+nn_status nn_team_check(int threads);
 
 /** This thread's part [*first, *last) of `count` items; boundaries are multiples of `grain`. For work whose result
  *  does not depend on who does it. */

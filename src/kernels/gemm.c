@@ -24,6 +24,9 @@ enum {
   PACKING_COST = 4           /* of one element, in multiply-adds */
 };
 
+_Static_assert((A_FLOATS + B_FLOATS + 2 * TILE_FLOATS) * sizeof(float) <= NN_TEAM_STACK / 4 * 3,
+               "compute() fits the stack that nn_team_check() asks for");
+
 const nn__gemm_isa *nn__gemm_of(nn__isa isa) {
 #if defined(__x86_64__) && defined(__GNUC__)
   if (isa == NN__AVX512) return &nn__gemm_avx512;

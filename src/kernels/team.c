@@ -1,6 +1,7 @@
 /** @file team.c
  *  The thread team: one parallel region, a barrier inside it, shares of work. */
 #include <omp.h>
+#include <pthread.h>
 
 #include "nnmpi/kernels.h"
 
@@ -25,6 +26,34 @@ void nn_team_run_with(int threads, float *room, nn_team_function function, void 
                           .room = room == NULL ? NULL : room + (size_t)id * NN_TEAM_ROOM};
     function(&team, context);
   }
+}
+
+/* Unknown: it will do. */
+static void look_at_stack(const nn_team *team, void *context) {
+  size_t *bytes = context; /* [threads] */
+  pthread_attr_t attributes;
+  bytes[team->id] = SIZE_MAX;
+#ifdef __GLIBC__
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+  (void)pthread_attr_getstacksize(&attributes, &bytes[team->id]);
+  (void)pthread_attr_destroy(&attributes);
+#else
+  (void)attributes;
+#endif
+}
+
+nn_status nn_team_check(int threads) {
+  void *memory = NULL;
+  NN_TRY(nn_alloc((size_t)threads, sizeof(size_t), "the sizes of stacks", &memory));
+  size_t *bytes = memory, least = SIZE_MAX;
+  nn_team_run(threads, look_at_stack, bytes);
+  for (int i = 0; i < threads; i++)
+    if (bytes[i] != 0 && bytes[i] < least) least = bytes[i]; /* 0: a thread that OpenMP did not start */
+  nn_free(memory);
+  if (least >= NN_TEAM_STACK) return NN_OK;
+  return NN_FAIL(NN_ERR_MEMORY,
+                 "a thread has a stack of %zu KiB, and products need %d KiB: raise OMP_STACKSIZE (4M) or `ulimit -s`",
+                 least >> 10, NN_TEAM_STACK >> 10);
 }
 
 /* Not OpenMP's barrier: that one spins for milliseconds, which on cores that others use too makes every barrier as long

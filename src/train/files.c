@@ -70,7 +70,7 @@ static nn_status job_open(job *j, const char *checkpoint, const char *data, cons
   j->threads = nn__threads_choose(config, nn_cpu_allowed(), nn_comm_node_size(j->comm),
                                   nn__flops_per_row(model, false) * NN__EVAL_ROWS, nn__turns(model))
                    .count;
-  return NN_OK;
+  return nn_comm_agree(j->comm, nn_team_check(j->threads));
 }
 
 static void add_metric(nn_text *out, const char *name, double value) {

@@ -386,6 +386,7 @@ nn_status nn__trainer_open(nn__trainer *t) {
   t->plain_reduction = t->config->parallel.reduction == NN_REDUCTION_ALLREDUCE;
   NN_TRY(nn_comm_agree(t->comm, open_model(t)));
   NN_TRY(choose_threads(t));
+  NN_TRY(nn_comm_agree(t->comm, nn_team_check(t->threads)));
   nn__trainer_plan(t, nn_comm_size(t->comm));
   const nn_tree_way way = t->plain_reduction                                   ? NN_TREE_PLAIN
                           : t->config->parallel.reduction == NN_REDUCTION_TREE ? NN_TREE_MESSAGES

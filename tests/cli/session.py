@@ -166,6 +166,14 @@ class Session(program.TestCase):
             self.assertEqual(run.returncode, 85)
         self.assertEqual(used[0] & used[1], set())
 
+    def test_a_stack_too_small_for_products_is_told(self):
+        self.run_ok("flowers.yaml", "--quiet")
+        told = ["a stack of", "OMP_STACKSIZE"]
+        small = '[ "$rank" = 1 ] && ulimit -s 512; exec "$@"'
+        self.run_fails(7, "flowers.yaml", "--restart", ranks=2, shell=small, parts=told)
+        self.run_fails(7, "flowers.yaml", "--restart", OMP_NUM_THREADS="2", OMP_STACKSIZE="256k", parts=told)
+        self.run_fails(7, "evaluate", self.best, "flowers.h5", ranks=2, shell=small, parts=told)
+
     def test_a_network_that_is_all_frozen_is_told(self):
         for frozen, told in [("layers.0", False), ("layers.0,layers.2", True)]:
             result = self.run_ok("flowers.yaml", "--quiet", "--set", f"run.name={frozen}", "--set", f"model.freeze={frozen}")
