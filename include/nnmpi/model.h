@@ -81,16 +81,18 @@ size_t nn_workspace_bytes(const nn_model *model, size_t rows, bool training);
 nn_status nn_workspace_create(const nn_model *model, size_t rows, bool training, nn_workspace **out);
 void nn_workspace_destroy(nn_workspace **workspace);
 
-float *nn_workspace_input(nn_workspace *workspace); /**< [rows, in]: the caller fills it */
-/** [in] of the sample after the one that is trained: filled before nn_model_outer() is asked, it goes through the first
- * layer's weights while they are changed, which are then read once for both. NULL: that cannot be.*/
-float *nn_workspace_next(nn_workspace *workspace);
-/** What was put there is the input of the next pass, of one row. */
-void nn_workspace_turn(nn_workspace *workspace);
-const float *nn_workspace_output(const nn_workspace *workspace);                   /**< [rows, outputs] after forward */
+float *nn_workspace_input(nn_workspace *workspace);              /**< [rows, in]: the caller fills it */
+const float *nn_workspace_output(const nn_workspace *workspace); /**< [rows, outputs] after forward */
 const float *nn_workspace_activation(const nn_workspace *workspace, size_t layer); /**< output of one layer */
 float *nn_workspace_output_gradient(
     nn_workspace *workspace); /**< [rows, outputs]: the loss fills it before backward; training only */
+/** Single samples: [in] for the one after that which is trained. Filled before nn_model_outer() is asked, it goes
+ * through the first layer's weights while they are changed, which are then read once for both. NULL: this network
+ * cannot. */
+float *nn_workspace_next(nn_workspace *workspace);
+/** What was put there is the input of the next pass, of one row. */
+void nn_workspace_turn(nn_workspace *workspace);
+
 /** Gradients of activations may be written over as backward goes on: whoever wants to see them is told. `gradient`
  * [rows, out of `layer`] is with respect to the output of `layer` and lives during the call, made on thread 0 from the
  * last layer down to the first one that is trained. NULL: nobody watches. */

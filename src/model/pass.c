@@ -8,16 +8,17 @@ struct nn_workspace {
   const nn_model *model;
   size_t rows;
   bool training;
-  float **outputs;         /* [layers] of every layer, [rows, out] */
-  float **work;            /* [layers] of every layer */
-  float *input;            /* [rows, in] */
-  float *now;              /* [rows, in] of the pass: `input`, or one of `turns` */
-  float *turns[2];         /* [in] each, in training: inputs of this sample and the next */
-  float *product;          /* [out of the first layer], of the next sample */
-  int turn;                /* which of `turns` is the next sample's */
-  bool next, next_product; /* that input is there; and `product`, made of it */
-  bool product_made;       /* of the pass: it is in the first layer's output */
-  float **gradients;       /* [layers] of every layer's output; NULL where not training, and below what is trained */
+  float **outputs;   /* [layers] of every layer, [rows, out] */
+  float **work;      /* [layers] of every layer */
+  float **gradients; /* [layers] of every layer's output; NULL where not training, and below what is trained */
+  float *room;       /* [rows, in] for inputs */
+  float *input;      /* of the pass: `room`, or one of next.inputs */
+  bool product_made; /* of the pass: the first layer's output holds the product that it begins with */
+  struct {           /* the sample after a single one */
+    float *inputs[2], *product; /* [in] each; [out of the first layer]. NULL: this network has no use for them */
+    int turn;                   /* which of `inputs` is its own; in the other is that of the pass, perhaps */
+    bool there, begun;          /* its input; `product` */
+  } next;
   nn_gradient_watch watch;
   void *watch_context;
   double *seconds; /* [threads, 3 × layers]; NULL: nobody wants to know */
@@ -50,7 +51,7 @@ static bool begins_with_product(const nn_model *model, bool training) {
 static size_t lay_out(const nn_model *model, size_t rows, bool training, nn_workspace *workspace, float *base) {
   size_t total = header_floats(model);
   size_t at = reserve(&total, rows, nn_shape_size(&model->in));
-  if (workspace != NULL) workspace->input = workspace->now = base + at;
+  if (workspace != NULL) workspace->input = workspace->room = base + at;
   for (size_t i = 0; i < model->layer_count; i++) {
     const nn_layer *layer = model->layers[i].layer;
     at = reserve(&total, rows, nn_shape_size(&layer->out));
@@ -62,11 +63,11 @@ static size_t lay_out(const nn_model *model, size_t rows, bool training, nn_work
   }
   for (int i = 0; begins_with_product(model, training) && i < 2; i++) {
     at = reserve(&total, 1, nn_shape_size(&model->in));
-    if (workspace != NULL) workspace->turns[i] = base + at;
+    if (workspace != NULL) workspace->next.inputs[i] = base + at;
   }
   if (begins_with_product(model, training)) {
     at = reserve(&total, 1, nn_shape_size(&model->layers[0].layer->out));
-    if (workspace != NULL) workspace->product = base + at;
+    if (workspace != NULL) workspace->next.product = base + at;
   }
   for (size_t i = model->layer_count; training && i-- > 0;) {
     /* the layer above may write its input's gradient over its output's */
@@ -104,32 +105,33 @@ void nn_workspace_destroy(nn_workspace **workspace) {
 }
 
 float *nn_workspace_input(nn_workspace *workspace) {
-  workspace->now = workspace->input;
-  return workspace->input;
+  /* threads that all ask write nothing */
+  if (workspace->input != workspace->room) workspace->input = workspace->room;
+  return workspace->room;
 }
 
 float *nn_workspace_next(nn_workspace *workspace) {
-  workspace->next = workspace->product != NULL;
-  workspace->next_product = false;
-  return workspace->turns[workspace->turn];
+  workspace->next.there = workspace->next.product != NULL;
+  workspace->next.begun = false;
+  return workspace->next.inputs[workspace->next.turn];
 }
 
 void nn_workspace_turn(nn_workspace *workspace) {
-  NN_ASSERT(workspace->next);
-  workspace->now = workspace->turns[workspace->turn];
-  workspace->turn = !workspace->turn;
-  workspace->next = false;
-  workspace->product_made = workspace->next_product;
-  if (workspace->next_product)
-    memcpy(workspace->outputs[0], workspace->product,
+  NN_ASSERT(workspace->next.there);
+  workspace->input = workspace->next.inputs[workspace->next.turn];
+  workspace->next.turn = !workspace->next.turn;
+  workspace->next.there = false;
+  workspace->product_made = workspace->next.begun;
+  if (workspace->product_made)
+    memcpy(workspace->outputs[0], workspace->next.product,
            nn_shape_size(&workspace->model->layers[0].layer->out) * sizeof(float));
 }
 
 void nn__workspace_begin_next(nn_workspace *workspace, nn_outer *outer) {
-  if (!workspace->next) return;
-  outer->x = workspace->turns[workspace->turn];
-  outer->y = workspace->product;
-  workspace->next_product = true;
+  if (!workspace->next.there) return;
+  outer->x = workspace->next.inputs[workspace->next.turn];
+  outer->y = workspace->next.product;
+  workspace->next.begun = true;
 }
 
 const float *nn_workspace_output(const nn_workspace *workspace) {
@@ -167,7 +169,7 @@ void nn__workspace_add_time(const nn_workspace *workspace, const nn_team *team, 
 /* ---- passes ----------------------------------------------------------------------------------- */
 
 const float *nn__workspace_x(const nn_workspace *workspace, size_t layer) {
-  return layer == 0 ? workspace->now : workspace->outputs[layer - 1];
+  return layer == 0 ? workspace->input : workspace->outputs[layer - 1];
 }
 
 const float *nn__workspace_dy(const nn_workspace *workspace, size_t layer) {

@@ -28,6 +28,7 @@ NEIGHBOURS = {
 # Internal headers that higher floors may include, too.
 SHARED = {
     "kernels/clones.h",  # macros: one body of C compiled for several instruction sets
+    "kernels/dots.h",  # bodies to be inlined: the chains of a dot product
 }
 
 ONLY_IN = {
