@@ -144,34 +144,49 @@ static void evaluation_and_prediction_give_the_same_bits(void **state) {
 /* Steps of one sample whose norm is kept make the gradient, others update by its two factors, and on one thread begin
  * with the next sample at the same time. */
 static void steps_of_one_sample_give_the_same_bits_whether_their_norms_are_kept_or_not(void **state) {
-  static const char *const optimizers[] = {"name: sgd, lr: 0.05",
-                                           "name: sgd, lr: 0.02, momentum: 0.9, nesterov: true, weight_decay: 0.01",
-                                           "name: sgd, lr: 0.02, momentum: 0.9",
-                                           "name: adam, lr: 0.01",
-                                           "name: adamw, lr: 0.01",
-                                           "name: rmsprop, lr: 0.01",
-                                           "name: rmsprop, lr: 0.01, momentum: 0.5"};
+  static const struct {
+    const char *data, *sets, *model, *loss, *optimizer;
+  } kinds[] = {
+      {"classes", "", "hidden: [18, 9]", "cross_entropy", "name: sgd, lr: 0.05"},
+      {"classes", "", "hidden: [16, 9]", "cross_entropy",
+       "name: sgd, lr: 0.02, momentum: 0.9, nesterov: true, weight_decay: 0.01"},
+      {"classes", "", "hidden: [16, 9]", "cross_entropy", "name: sgd, lr: 0.02, momentum: 0.9"},
+      {"classes", "", "hidden: [16, 9]", "cross_entropy", "name: adam, lr: 0.01"},
+      {"classes", "", "hidden: [16, 9]", "cross_entropy", "name: adamw, lr: 0.01"},
+      {"classes", "", "hidden: [16, 9]", "cross_entropy", "name: rmsprop, lr: 0.01"},
+      {"classes", "", "hidden: [16, 9]", "cross_entropy", "name: rmsprop, lr: 0.01, momentum: 0.5"},
+      {"values", ", normalize: standard, normalize_targets: standard", "hidden: [7]", "mse", "name: sgd, lr: 0.01"},
+      {"classes", ", class_weights: balanced", "hidden: [6], freeze: [layers.0.weight]", "cross_entropy",
+       "name: sgd, lr: 0.05, weight_decay: 0.01"},
+      {"classes", "", "layers: [{dropout: {rate: 0.2}}, {dense: {units: 9}}, relu, dense]", "cross_entropy",
+       "name: sgd, lr: 0.05"},
+  };
   static const struct {
     int norms_every, threads;
-    const char *data;
-  } ways[] = {{1, 1, ""}, {3, 1, ""}, {1000000, 1, ""}, {1000000, 3, ""}, {1000000, 1, ", valid: test"}};
-  enum { WAYS = sizeof ways / sizeof *ways };
+    uint64_t stop; /* after so many steps, to be continued; 0: not */
+    const char *sets;
+  } ways[] = {{1, 1, 0, ""},       {3, 1, 0, ""},         {1000000, 1, 0, ""},
+              {1000000, 3, 0, ""}, {1000000, 1, 100, ""}, {1000000, 1, 0, ", valid: test"}};
+  enum { KINDS = sizeof kinds / sizeof *kinds, WAYS = sizeof ways / sizeof *ways };
   nn_comm *comm = *state;
-  if (nn_comm_rank(comm) != 0) return;
-  for (size_t o = 0; o < sizeof optimizers / sizeof *optimizers; o++) {
-    char yaml[2048], train[200];
+  if (nn_comm_size(comm) > 1) return; /* one process trains: once is enough */
+  for (size_t k = 0; k < KINDS; k++) {
+    char yaml[2048], train[200], sets[120];
     nn_checkpoint_digests digests[WAYS];
-    snprintf(bits_about, sizeof bits_about, "single samples, %s", optimizers[o]);
-    snprintf(train, sizeof train, "loss: cross_entropy, epochs: 2, batch_size: 1, optimizer: {%s}", optimizers[o]);
+    snprintf(bits_about, sizeof bits_about, "single samples, %s, %s", kinds[k].model, kinds[k].optimizer);
+    snprintf(train, sizeof train, "loss: %s, epochs: 2, batch_size: 1, optimizer: {%s}", kinds[k].loss,
+             kinds[k].optimizer);
     for (int i = 0; i < WAYS; i++) {
-      const bits_case c = {"single", "classes", ways[i].data, "hidden: [18, 9]", train};
+      const bits_case c = {"single", kinds[k].data, sets, kinds[k].model, train};
       char who[32], parallel[32];
       nn_train_result result;
       nn_checkpoint *checkpoint = NULL;
-      snprintf(who, sizeof who, "%zu-%d", o, i);
+      snprintf(sets, sizeof sets, "%s%s", kinds[k].sets, ways[i].sets);
+      snprintf(who, sizeof who, "%zu-%d", k, i);
       snprintf(parallel, sizeof parallel, ", threads: %d", ways[i].threads);
       bits_configure(yaml, &c, who, 1, parallel);
       snprintf(strstr(yaml, "history:"), 40, "history: {every: %d}\n", ways[i].norms_every);
+      if (ways[i].stop > 0) bits_train(NULL, yaml, ways[i].stop, &result);
       bits_train(NULL, yaml, 0, &result);
       assert_int_equal(nn_checkpoint_open(result.checkpoint, &checkpoint), NN_OK);
       assert_int_equal(nn_checkpoint_digest(checkpoint, &digests[i]), NN_OK);

@@ -90,7 +90,8 @@ float *nn_workspace_output_gradient(
  * through the first layer's weights while they are changed, which are then read once for both. NULL: this network
  * cannot. */
 float *nn_workspace_next(nn_workspace *workspace);
-/** What was put there is the input of the next pass, of one row. */
+/** What was put there is the input of the next pass, of one row; until then nothing but that update changes the
+ * parameters. By one thread, as nn_workspace_next(). */
 void nn_workspace_turn(nn_workspace *workspace);
 
 /** Gradients of activations may be written over as backward goes on: whoever wants to see them is told. `gradient`

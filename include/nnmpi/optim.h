@@ -31,7 +31,8 @@ typedef struct nn_optim_ops {
   /** The numbers that update() needs, once a step: in double, then rounded. `step` from 1; `lr` is this step's. */
   void (*prepare)(const void *options, uint64_t step, double lr, float factor[NN_OPTIM_FACTORS_MAX]);
   void (*update)(const void *options, const nn_optim_block *block);
-  /** update() of all rows of an outer product at once, `param` [rows, width]. False, or NULL: row by row instead. */
+  /** update() of all rows of an outer product at once, `param` [rows, width], and gradient->y where gradient->x is not
+   * NULL. False, or NULL: row by row instead, and y after that. */
   bool (*update_outer)(const void *options, const float *factor, const nn_outer *gradient, float *param);
 } nn_optim_ops;
 
@@ -100,7 +101,7 @@ void nn_optim_look(nn_optim *optim, size_t first, size_t last, const float *grad
 void nn_optim_update(nn_optim *optim, const nn_optim_part *part, size_t first, size_t last, const float *gradients,
                      float *params);
 /** The same where the gradient of rows of a parameter, from `place` of the arena on, is `gradient`, and part->norm is
- * false. */
+ * false; fills gradient->y. */
 void nn_optim_update_outer(const nn_optim *optim, const nn_optim_part *part, size_t place, const nn_outer *gradient,
                            float *params);
 double nn_optim_norm(const nn_optim *optim);

@@ -136,7 +136,6 @@ static void predict_on_team(const nn_team *team, void *context) {
 
 nn_status nn_trained_predict(const nn_trained *trained, int threads, size_t rows, const float *x, float *outputs) {
   prediction p = {.trained = trained, .rows = rows, .x = x, .outputs = outputs};
-  NN_TRY(nn_team_check(threads > 0 ? threads : 1));
   NN_TRY(nn_workspace_create(trained->model, NN_PREDICT_ROWS, false, &p.workspace));
   nn_team_run(threads > 0 ? threads : 1, predict_on_team, &p);
   nn_workspace_destroy(&p.workspace);

@@ -179,6 +179,7 @@ static nn_status predict_row(nn__call *call, const char *row, int threads) {
   if (nn_comm_rank(call->comm) == 0) {
     nn_trained *trained = NULL;
     status = nn_trained_load(call->arguments->operands[0], &trained);
+    if (status == NN_OK) status = nn_team_check(threads);
     if (status == NN_OK) status = answer_row(trained, row, threads, activations, &text);
     nn_trained_destroy(&trained);
   }

@@ -1,6 +1,7 @@
 /** @file dots.h
- *  Dot products: sixteen chains of fused multiply-adds, over p ≡ l mod 16, added pairwise. Every place that makes one
- *  takes it from here, so that all give the same bits. */
+ *  The product of a single row with a transposed matrix, a dot product for each of its rows: sixteen chains of fused
+ *  multiply-adds, over p ≡ l mod 16, added pairwise. Whoever makes it takes it from here, so that all give the same
+ *  bits. */
 #ifndef NNMPI_KERNELS_DOTS_H
 #define NNMPI_KERNELS_DOTS_H
 

@@ -105,8 +105,10 @@ void nn_workspace_destroy(nn_workspace **workspace) {
 }
 
 float *nn_workspace_input(nn_workspace *workspace) {
-  /* threads that all ask write nothing */
-  if (workspace->input != workspace->room) workspace->input = workspace->room;
+  if (workspace->input != workspace->room) { /* threads that all ask write nothing */
+    workspace->input = workspace->room;
+    workspace->product_made = false;
+  }
   return workspace->room;
 }
 
@@ -182,6 +184,7 @@ float *nn__workspace_work(const nn_workspace *workspace, size_t layer) {
 
 void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_pass *pass) {
   NN_ASSERT(workspace->model == model && pass->rows > 0 && pass->rows <= workspace->rows);
+  NN_ASSERT(workspace->input == workspace->room || pass->rows == 1);
   nn_pass own = *pass;
   for (size_t i = 0; i < model->layer_count; i++) {
     const nn_layer *layer = model->layers[i].layer;

@@ -89,7 +89,7 @@ static void take_rows(nn__trainer *t, const nn_team *team, const group *g) {
 static void take_next(nn__trainer *t, const nn_team *team) {
   const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
   size_t next = t->progress.position + t->step.samples;
-  const bool single = t->step.samples == 1 && t->virtual_ranks == 1 && team->size == 1 && t->step.at_once;
+  const bool single = t->step.samples == 1 && t->virtual_ranks == 1 && t->threads == 1 && t->step.at_once;
   float *x =
       single && !t->step.recorded && t->profile == NULL && next < samples ? nn_workspace_next(t->workspace) : NULL;
   if (x != NULL) {

@@ -173,6 +173,7 @@ class Session(program.TestCase):
         self.run_fails(7, "flowers.yaml", "--restart", ranks=2, shell=small, parts=told)
         self.run_fails(7, "flowers.yaml", "--restart", OMP_NUM_THREADS="2", OMP_STACKSIZE="256k", parts=told)
         self.run_fails(7, "evaluate", self.best, "flowers.h5", ranks=2, shell=small, parts=told)
+        self.run_fails(7, "predict", self.best, "--row", "1,2", shell="ulimit -s 512; exec \"$@\"", parts=told)
 
     def test_a_network_that_is_all_frozen_is_told(self):
         for frozen, told in [("layers.0", False), ("layers.0,layers.2", True)]:
