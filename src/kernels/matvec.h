@@ -6,8 +6,8 @@
 #include "kernels/clones.h"
 #include "nnmpi/kernels.h"
 
-/** c[j] = sum over p of a[p] b[j k + p], j < n. Sixteen chains of fused multiply-adds per element, over p ≡ l mod 16,
- *  added pairwise: not the order of nn__gemm_with(), but three times as fast. */
+/** c[j] = sum over p of a[p] b[j k + p], j < n, by the chains of dots.h: not the order of nn__gemm_with(), but three
+ *  times as fast. */
 void nn__row_times_transposed(const nn_team *team, size_t n, size_t k, const float *a, const float *b, float *c);
 
 /** C [m, n] = a b' of two rows; zeros where `a` is NULL. */
