@@ -4,8 +4,9 @@
 
 #include <math.h>
 
-/* What others may need after us: MPI's end, a launcher, a batch system that looks once in a while. */
-enum { MARGIN_MIN = 2, MARGIN_MAX = 30 };
+/* What others may need after us: MPI's end, a launcher (mpirun of Open MPI 4 ends one second after the first rank that
+ * did not exit with 0, here or on other nodes), a batch system that looks once in a while. */
+enum { MARGIN_MIN = 3, MARGIN_MAX = 30 };
 
 void nn__deadline_set(nn__trainer *t) {
   const double begin = t->options->asked > 0 ? t->options->asked : nn_seconds();
