@@ -14,6 +14,7 @@ enum {
                             fast enough for rows of A */
   STEPS_LEAST = 224,     /* where that makes room for all rows */
   FETCH_STEPS = 128,     /* during fewer nothing can be fetched */
+  NARROW = 256,          /* rows of A so far apart still find places in a cache while a tile takes a part of each */
   BLOCK_ROWS_MOST = 336, /* of nn_gemm_block(): C stays in a cache until it is used */
   A_FLOATS = 24 * 16 * (STEPS + 1),
   B_FLOATS = 32 * (STEPS_MOST + 1),
@@ -51,8 +52,11 @@ typedef struct {
   bool ta, tb;
   float *room; /* of the thread, or NULL */
 
-  size_t steps, rows;                    /* of a block */
-  bool pack_a, pack_b, fetch_b, fetch_c; /* into the cache, ahead of its use */
+  size_t steps, rows; /* of a block */
+  bool pack_a, pack_b;
+  bool a_on_the_way;     /* packed by the tiles of the first panel of B that read it; B, unless transposed, always is by
+                            the first tile */
+  bool fetch_b, fetch_c; /* into the cache, ahead of its use */
   size_t i0, i1, j0, j1, k;
   const float *a, *b;
   float *c;
@@ -77,15 +81,6 @@ static size_t even_step(size_t count, size_t most) {
   return divide_up(count, divide_up(count, most));
 }
 
-/* One panel of B: columns [j, j + width), steps [p, p + steps). */
-static void pack_b(const block *w, size_t j, size_t width, size_t p, size_t steps, float *out) {
-  const nn__cuts one = {.parts = 1, .least = width};
-  if (w->tb)
-    w->isa->transpose(width, steps, w->b + j * w->ldb + p, w->ldb, out, w->isa->columns);
-  else
-    w->isa->copy(&one, steps, w->b + p * w->ldb + j, w->ldb, out, w->isa->columns, 0);
-}
-
 /* A matrix to be fetched during `tiles` tiles. */
 static nn__ahead ahead(const float *from, size_t rows, size_t columns, size_t ld, size_t tiles) {
   nn__ahead a = {
@@ -95,7 +90,7 @@ static nn__ahead ahead(const float *from, size_t rows, size_t columns, size_t ld
   return a;
 }
 
-/* What pack_b() will read. */
+/* What will be packed. */
 static nn__ahead ahead_of_b(const block *w, size_t j, size_t width, size_t p, size_t steps, size_t tiles) {
   return w->tb ? ahead(w->b + j * w->ldb + p, width, steps, w->ldb, tiles)
                : ahead(w->b + p * w->ldb + j, steps, width, w->ldb, tiles);
@@ -105,7 +100,7 @@ static nn__ahead ahead_of_b(const block *w, size_t j, size_t width, size_t p, si
 static void pack_a(const block *w, size_t i, const nn__cuts *tiles, size_t p, size_t steps, float *out) {
   const size_t stride = w->isa->a_stride;
   if (w->ta) {
-    w->isa->copy(tiles, steps, w->a + p * w->lda + i, w->lda, out, stride, panel_stride(stride, steps));
+    w->isa->copy(tiles, steps, w->a + p * w->lda + i, w->lda, out, panel_stride(stride, steps));
     return;
   }
   for (size_t t = 0, height; t < tiles->parts; t++, i += height, out += panel_stride(stride, steps)) {
@@ -115,24 +110,28 @@ static void pack_a(const block *w, size_t i, const nn__cuts *tiles, size_t p, si
 }
 
 /* Rows from i on, a tile of all columns after the other; steps [p, p + steps). */
-static void multiply(const block *w, size_t i, const nn__cuts *tiles, size_t p, size_t steps, const float *packed_a,
+static void multiply(const block *w, size_t i, const nn__cuts *tiles, size_t p, size_t steps, float *packed_a,
                      float *packed_b) {
   const nn__gemm_isa *isa = w->isa;
   const size_t wide = isa->columns;
   nn__tile tile = {.k = steps, .add = p > 0, .ldc = w->ldc, .a_by_rows = !w->ta && !w->pack_a};
-  tile.lda = w->pack_a ? isa->a_stride : w->lda;
-  tile.ldb = w->pack_b ? wide : w->ldb;
   for (size_t j = w->j0; j < w->j1; j += wide) {
     const size_t width = at_most(w->j1 - j, wide), next = j + wide;
     nn__ahead b, c;
-    if (w->pack_b) pack_b(w, j, width, p, steps, packed_b);
+    if (w->pack_b && w->tb) isa->transpose(width, steps, w->b + j * w->ldb + p, w->ldb, packed_b, wide);
     if (w->fetch_b && next < w->j1) b = ahead_of_b(w, next, at_most(w->j1 - next, wide), p, steps, tiles->parts);
     tile.b_ahead = w->fetch_b && next < w->j1 ? &b : NULL;
-    tile.b = w->pack_b ? packed_b : w->b + p * w->ldb + j;
-    const float *panel = packed_a;
+    float *panel = packed_a;
     for (size_t t = 0, row = i, height; t < tiles->parts; t++, row += height) {
+      const bool first_a = w->a_on_the_way && j == w->j0, first_b = !w->tb && t == 0;
+      const bool a_packed = w->pack_a && !first_a, b_packed = w->pack_b && !first_b;
       height = nn__cut_size(tiles, t);
-      tile.a = w->pack_a ? panel : w->ta ? w->a + p * w->lda + row : w->a + row * w->lda + p;
+      tile.a = a_packed ? panel : w->ta ? w->a + p * w->lda + row : w->a + row * w->lda + p;
+      tile.lda = a_packed ? isa->a_stride : w->lda;
+      tile.a_copy = w->pack_a && first_a ? panel : NULL;
+      tile.b = b_packed ? packed_b : w->b + p * w->ldb + j;
+      tile.ldb = b_packed ? wide : w->ldb;
+      tile.b_copy = w->pack_b && first_b ? packed_b : NULL;
       tile.c = w->c + row * w->ldc + j;
       if (w->fetch_c) c = ahead(tile.c + height * w->ldc, height, width, w->ldc, 1);
       tile.c_ahead = w->fetch_c && t + 1 < tiles->parts ? &c : NULL;
@@ -147,9 +146,10 @@ static void plan(block *w) {
   const nn__gemm_isa *isa = w->isa;
   const size_t rows = w->i1 - w->i0, columns = w->j1 - w->j0, panels = divide_up(rows, isa->rows);
   const bool outside = rows * columns > OUTSIDE_FLOATS;
-  /* a transposed A is read in parts of a row, which only a copy made in order finds fast */
+  /* a transposed A is read in parts of a row, which for a second time only a copy finds fast */
   const bool spread = w->ta && at_most(w->k, STEPS) * w->lda > DIRECT_FLOATS;
-  w->pack_a = spread || (columns > 2 * isa->columns && (w->ta || collide(w->lda)));
+  w->pack_a = columns > (spread ? 1 : 2) * isa->columns && (w->ta || collide(w->lda));
+  w->a_on_the_way = w->ta && w->lda <= NARROW; /* further apart, a copy made in order is faster */
   const size_t floats = w->pack_a && w->room == NULL ? A_FLOATS : NN_TEAM_ROOM;
   w->steps = even_step(w->k, outside && floats == NN_TEAM_ROOM ? STEPS_MOST : STEPS);
   /* fewer steps where all rows then fit, so that B is packed once */
@@ -218,7 +218,7 @@ static void compute(block *w) {
     const nn__cuts tiles = nn__cut(rows, divide_up(rows, w->isa->rows)); /* low ones would cost as much as high ones */
     for (size_t p = 0; p < w->k; p += w->steps) {
       const size_t steps = at_most(w->k - p, w->steps);
-      if (w->pack_a) pack_a(w, i, &tiles, p, steps, packed_a);
+      if (w->pack_a && !w->a_on_the_way) pack_a(w, i, &tiles, p, steps, packed_a);
       multiply(w, i, &tiles, p, steps, packed_a, packed_b);
     }
   }

@@ -32,6 +32,9 @@ typedef struct nn__tile {
   const float *a, *b;
   float *c;
   nn__ahead *c_ahead, *b_ahead; /**< what is fetched meanwhile, or NULL */
+  /** Where what is read is packed meanwhile, for the tiles after it, or NULL: [k, a_stride], a not by rows, and
+   * [k, columns] of the largest tile. Both get (anything) behind what the tile has, up to a vector's end. */
+  float *a_copy, *b_copy;
   size_t lda, ldb, ldc;
 } nn__tile;
 
@@ -56,9 +59,9 @@ typedef struct nn__gemm_isa {
   /** out[p ldo + i] = x[i ldx + p] for i < rows, p < k. Writes (anything) up to the next multiple of the vector length
    * in i. */
   void (*transpose)(size_t rows, size_t k, const float *x, size_t ldx, float *out, size_t ldo);
-  /** out[q stride + p ldo + j] = x[p ldx + (first column of panel q) + j] for p < k, columns j of each panel q. Writes
-   * likewise. */
-  void (*copy)(const nn__cuts *panels, size_t k, const float *x, size_t ldx, float *out, size_t ldo, size_t stride);
+  /** out[q stride + p a_stride + j] = x[p ldx + (first column of panel q) + j] for p < k, columns j of each panel q.
+   * Writes likewise. */
+  void (*copy)(const nn__cuts *panels, size_t k, const float *x, size_t ldx, float *out, size_t stride);
 } nn__gemm_isa;
 
 extern const nn__gemm_isa nn__gemm_portable;

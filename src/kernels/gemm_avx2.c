@@ -20,6 +20,7 @@
 #define V_QUADS(row, i, p) quads(row, i, p)
 #define V_TRANSPOSE4(v) transpose4(v)
 #define ROWS 6
+#define A_STRIDE 8
 
 NN__TARGET static inline __m256i first_lanes(size_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -44,7 +45,7 @@ NN__TARGET static inline void transpose4(__m256 v[4]) {
 
 const nn__gemm_isa nn__gemm_avx2 = {.rows = ROWS,
                                     .columns = 2 * LANES,
-                                    .a_stride = 8,
+                                    .a_stride = A_STRIDE,
                                     .tile = tile_of_any_size,
                                     .transpose = transpose_rows,
                                     .copy = copy_panels};

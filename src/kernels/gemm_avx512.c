@@ -20,6 +20,7 @@
 #define V_QUADS(row, i, p) quads(row, i, p)
 #define V_TRANSPOSE4(v) transpose4(v)
 #define ROWS 14
+#define A_STRIDE 16
 
 NN__TARGET static inline __m512 quads(const float *const *row, int i, size_t p) {
   __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(row[i] + p));
@@ -43,7 +44,7 @@ NN__TARGET static inline void transpose4(__m512 v[4]) {
 
 const nn__gemm_isa nn__gemm_avx512 = {.rows = ROWS,
                                       .columns = 2 * LANES,
-                                      .a_stride = 16,
+                                      .a_stride = A_STRIDE,
                                       .tile = tile_of_any_size,
                                       .transpose = transpose_rows,
                                       .copy = copy_panels};

@@ -23,6 +23,7 @@ typedef float four __attribute__((vector_size(16)));
 #define V_QUADS(row, i, p) load_first((row)[i] + (p), LANES)
 #define V_TRANSPOSE4(v) transpose4(v)
 #define ROWS 8
+#define A_STRIDE 8
 
 NN__BODY four set1(float x) {
   return (four){x, x, x, x};
@@ -57,7 +58,7 @@ NN__BODY void transpose4(four v[4]) {
 
 const nn__gemm_isa nn__gemm_portable = {.rows = ROWS,
                                         .columns = 2 * LANES,
-                                        .a_stride = 8,
+                                        .a_stride = A_STRIDE,
                                         .tile = tile_of_any_size,
                                         .transpose = transpose_rows,
                                         .copy = copy_panels};

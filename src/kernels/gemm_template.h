@@ -8,12 +8,14 @@
  *  V_QUADS(row, i, p)     groups of four: row[i][p …], row[i + 4][p …], …
  *  V_TRANSPOSE4(v)        V v[4]: 4 × 4 transposed within each group
  *  ROWS                   rows of the largest tile; its columns are 2 LANES
+ *  A_STRIDE               ROWS rounded up to whole vectors
  *
  *  The loops over rows and vectors are unrolled at once ("GCC unroll"), or the compiler would leave the sums in memory.
  */
 
 enum {
   PREFETCH = 4, /* cache lines ahead when transposing */
+  EARLY = 8,    /* steps ahead when packing */
   COPIED = 4    /* steps copied at a time */
 };
 
@@ -31,9 +33,15 @@ NN__INSIDE void fetch(nn__ahead *what) {
   }
 }
 
+/* The first `count` floats of `from`, in whole vectors. */
+NN__INSIDE void pack(const size_t count, const float *from, float *to) {
+  _Pragma("GCC unroll 2") for (size_t at = 0; at < count; at += LANES)
+      V_STORE(to + at, count - at < LANES ? V_LOAD_M(from + at, M_FIRST(count - at)) : V_LOAD(from + at));
+}
+
 /* `masked`: the last vector is partial, or may be. All but `t` and `m` are constants where this is inlined. */
 NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool masked, const bool by_rows, const bool add,
-                             const bool fetches, const nn__tile *t, M m) {
+                             const bool fetches, const bool packs, const nn__tile *t, M m) {
   V sum[ROWS][2];
   const size_t lda = t->lda, ldb = t->ldb, ldc = t->ldc;
   float *c = t->c;
@@ -43,6 +51,7 @@ NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool maske
   }
   /* Five pointers, each for three rows, so that addresses fit the registers. */
   const float *a = t->a, *b = t->b;
+  float *a_copy = packs ? t->a_copy : NULL, *b_copy = packs ? t->b_copy : NULL;
   const float *a3 = a + 3 * lda, *a6 = a3 + 3 * lda, *a9 = a6 + 3 * lda, *a12 = a9 + 3 * lda;
   for (size_t part = 1, p = 0, end = t->k; p < t->k; part++) {
     if (fetches) {
@@ -57,6 +66,18 @@ NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool maske
         const float *of_row = i < 3 ? a : i < 6 ? a3 : i < 9 ? a6 : i < 12 ? a9 : a12;
         const V x = V_SET1(by_rows ? of_row[(size_t)(i % 3) * lda] : a[i]);
         NN__EACH_VECTOR sum[i][v] = V_FMA(x, y[v], sum[i][v]);
+      }
+      if (packs && b_copy != NULL) {
+        NN__EACH_VECTOR {
+          __builtin_prefetch(b + EARLY * ldb + v * LANES);
+          V_STORE(b_copy + v * LANES, y[v]);
+        }
+        b_copy += 2 * LANES;
+      }
+      if (packs && a_copy != NULL) {
+        __builtin_prefetch(a + EARLY * lda);
+        pack((size_t)rows, a, a_copy);
+        a_copy += A_STRIDE;
       }
       if (by_rows)
         a++, a3++, a6++, a9++, a12++;
@@ -74,20 +95,27 @@ NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool maske
   }
 }
 
+#define NN__ADDS_OR_NOT(rows, vectors, masked, by_rows, fetches, packs)                                                \
+  {                                                                                                                    \
+    if (t->add)                                                                                                        \
+      micro_kernel(rows, vectors, masked, by_rows, true, fetches, packs, t, m);                                        \
+    else                                                                                                               \
+      micro_kernel(rows, vectors, masked, by_rows, false, fetches, packs, t, m);                                       \
+  }
+#define NN__BY_ROWS_OR_NOT(rows, vectors, masked, fetches, packs)                                                      \
+  {                                                                                                                    \
+    if (t->a_by_rows)                                                                                                  \
+      NN__ADDS_OR_NOT(rows, vectors, masked, true, fetches, packs)                                                     \
+    else                                                                                                               \
+      NN__ADDS_OR_NOT(rows, vectors, masked, false, fetches, packs)                                                    \
+  }
 #define NN__KERNEL(name, rows, vectors, masked, fetches)                                                               \
   NN__TARGET static void name(const nn__tile *t, size_t last) {                                                        \
     const M m = M_FIRST(last);                                                                                         \
-    if (t->a_by_rows) {                                                                                                \
-      if (t->add)                                                                                                      \
-        micro_kernel(rows, vectors, masked, true, true, fetches, t, m);                                                \
-      else                                                                                                             \
-        micro_kernel(rows, vectors, masked, true, false, fetches, t, m);                                               \
-    } else {                                                                                                           \
-      if (t->add)                                                                                                      \
-        micro_kernel(rows, vectors, masked, false, true, fetches, t, m);                                               \
-      else                                                                                                             \
-        micro_kernel(rows, vectors, masked, false, false, fetches, t, m);                                              \
-    }                                                                                                                  \
+    if (t->a_copy != NULL || t->b_copy != NULL)                                                                        \
+      NN__BY_ROWS_OR_NOT(rows, vectors, masked, fetches, true)                                                         \
+    else                                                                                                               \
+      NN__BY_ROWS_OR_NOT(rows, vectors, masked, fetches, false)                                                        \
   }
 #define NN__KERNELS(rows)                                                                                              \
   NN__KERNEL(narrow_##rows, rows, 1, true, false)                                                                      \
@@ -161,39 +189,16 @@ NN__TARGET static void transpose_rows(size_t rows, size_t k, const float *x, siz
   }
 }
 
-/* `count` steps of one panel. */
-NN__INSIDE void copy_steps(size_t width, size_t count, const float *x, size_t ldx, float *out, size_t ldo) {
-  if (width == 2 * LANES) {
-    for (size_t p = 0; p < count; p++, x += ldx, out += ldo) {
-      V_STORE(out, V_LOAD(x));
-      V_STORE(out + LANES, V_LOAD(x + LANES));
-    }
-  } else if (width > LANES) {
-    const M m = M_FIRST(width - LANES);
-    for (size_t p = 0; p < count; p++, x += ldx, out += ldo) {
-      V_STORE(out, V_LOAD(x));
-      V_STORE(out + LANES, V_LOAD_M(x + LANES, m));
-    }
-  } else {
-    const M m = M_FIRST(width);
-    for (size_t p = 0; p < count; p++, x += ldx, out += ldo) V_STORE(out, V_LOAD_M(x, m));
-  }
-}
-
-NN__TARGET static void copy_panels(const nn__cuts *panels, size_t k, const float *x, size_t ldx, float *out, size_t ldo,
+NN__TARGET static void copy_panels(const nn__cuts *panels, size_t k, const float *x, size_t ldx, float *out,
                                    size_t stride) {
   /* A few steps over all panels at a time, the next few being fetched meanwhile: memory is read in order, and written
    * in runs of some lines. */
   for (size_t p = 0; p < k; p += COPIED) {
-    const size_t count = k - p < COPIED ? k - p : COPIED;
-    const float *from = x + p * ldx;
-    for (size_t q = 0, j = 0, end; q < panels->parts; q++, j = end) {
-      end = j + nn__cut_size(panels, q);
-      for (size_t ahead = p + COPIED; ahead < p + 2 * COPIED && ahead < k; ahead++) {
-        __builtin_prefetch(x + ahead * ldx + j);
-        if (end - j > 16) __builtin_prefetch(x + ahead * ldx + j + 16);
-      }
-      copy_steps(end - j, count, from + j, ldx, out + q * stride + p * ldo, ldo);
+    const size_t end = k - p < COPIED ? k : p + COPIED, ahead = k - end < COPIED ? k : end + COPIED;
+    for (size_t q = 0, j = 0, width; q < panels->parts; q++, j += width) {
+      width = nn__cut_size(panels, q);
+      for (size_t at = end; at < ahead; at++) __builtin_prefetch(x + at * ldx + j);
+      for (size_t at = p; at < end; at++) pack(width, x + at * ldx + j, out + q * stride + at * A_STRIDE);
     }
   }
 }
