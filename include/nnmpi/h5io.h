@@ -14,7 +14,7 @@
 
 enum {
   NN_H5_RANK_MAX = 8,
-  NN_H5_LENT_LEAST = 1 << 20 /**< bytes of data that nn_h5_image_lend() does not copy */
+  NN_H5_LENT_LEAST = 64 << 10 /**< bytes of data that nn_h5_image_lend() does not copy */
 };
 
 /** Type of the elements of a dataset as stored (byte order of the machine after reading). */
