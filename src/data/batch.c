@@ -46,10 +46,11 @@ static void fetch(const unsigned char *row, size_t bytes) {
   for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
 }
 
-void nn_dataset_fetch(const nn_dataset *dataset, nn_set set, uint32_t id) {
+size_t nn_dataset_fetch(const nn_dataset *dataset, nn_set set, uint32_t id) {
   const nn__view *view = &dataset->views[set];
   const size_t stride = nn__table_row_bytes(dataset, view->table);
   fetch(nn__table_x(dataset, view->table) + (view->rows == NULL ? id : view->rows[id]) * stride, stride);
+  return stride;
 }
 
 void nn_dataset_gather(const nn_dataset *dataset, nn_set set, const nn_team *team, const uint32_t *ids, size_t rows,

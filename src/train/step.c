@@ -96,7 +96,31 @@ static void take_next(nn__trainer *t, const nn_team *team) {
     nn_dataset_gather(t->dataset, NN_SET_TRAIN, team, t->order + next++, 1, x, t->next.labels, t->next.values);
     t->next_step = t->progress.step + 1;
   }
-  if (team->id == 0 && next < samples) nn_dataset_fetch(t->dataset, NN_SET_TRAIN, t->order[next]);
+  if (team->id == 0 && next < samples) (void)nn_dataset_fetch(t->dataset, NN_SET_TRAIN, t->order[next]);
+}
+
+/* Rows of the next minibatch, which this thread will gather: on their way from memory while gradients are made. */
+typedef struct rows_ahead {
+  const uint32_t *ids;
+  size_t count, asked;
+  size_t bytes; /* of those asked for */
+} rows_ahead;
+
+enum { AHEAD_MOST = 128 << 10 /* bytes that a cache has room for beside gradients */ };
+
+static rows_ahead ahead_of(const nn__trainer *t, const nn_team *team, const group *g) {
+  const size_t next = t->progress.position + t->step.samples, samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
+  size_t first, last;
+  nn_team_share(team, g->rows, 1, &first, &last);
+  const bool whole = g->first == t->first_piece && g->last == t->first_piece + t->pieces;
+  if (!whole || next + g->row + last > samples) return (rows_ahead){0};
+  return (rows_ahead){.ids = t->order + next + g->row + first, .count = last - first};
+}
+
+/* As gradients are made, so rows are asked for: `done` of `all`. */
+static void ask_ahead(const nn__trainer *t, rows_ahead *rows, size_t done, size_t all) {
+  for (const size_t due = rows->count * done / all; rows->asked < due && rows->bytes < AHEAD_MOST; rows->asked++)
+    rows->bytes += nn_dataset_fetch(t->dataset, NN_SET_TRAIN, rows->ids[rows->asked]);
 }
 
 /* Forward and backward, metrics of each sample. Team function. */
@@ -180,10 +204,12 @@ static void use_blocks(nn__trainer *t, const nn_optim_part *part, size_t first, 
  * used. */
 static void make_gradients(nn__trainer *t, const nn_team *team, const group *g, const nn_optim_part *part) {
   size_t first = 0, last = 0, rows = g->rows / (size_t)(g->last - g->first);
+  rows_ahead later = ahead_of(t, team, g);
   const size_t slots = nn_tree_stack(t->virtual_ranks);
   /* parts of a gradient need to be in memory only where earlier groups left theirs */
   const bool scratch = part != NULL && g->first == t->first_piece && t->scratch != NULL;
   nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, &first, &last);
+  const size_t begin = first;
   /* of one sample, for whom nobody wants the norm, not even a part is made */
   const bool factors = scratch && g->rows == 1 && part != &look_only && !part->norm;
   for (size_t next; first < last; first = next) {
@@ -204,6 +230,7 @@ static void make_gradients(nn__trainer *t, const nn_team *team, const group *g, 
     make_blocks(t, g, s, first, next);
     if (t->step.broken && first == 0) s.base[0] = INFINITY; /* NNMPI_FAULT */
     if (part != NULL) use_blocks(t, part, first, next, s.base);
+    ask_ahead(t, &later, next - begin, last - begin);
   }
 }
 
