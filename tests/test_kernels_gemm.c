@@ -13,14 +13,17 @@ typedef struct {
   size_t m, n, k;
   const float *a, *b;
   float *c;
+  const nn_after *after; /* NULL: nn_gemm() */
 } product;
 
 static void run_product(const nn_team *team, void *context) {
   const product *p = context;
-  if (p->isa == NULL)
+  if (p->isa == NULL && p->after != NULL)
+    nn_gemm_after(team, p->ta, p->tb, p->m, p->n, p->k, p->a, p->b, p->c, p->after);
+  else if (p->isa == NULL)
     nn_gemm(team, p->ta, p->tb, p->m, p->n, p->k, p->a, p->b, p->c);
   else
-    nn__gemm_with(p->isa, team, p->ta, p->tb, p->m, p->n, p->k, p->a, p->b, p->c);
+    nn__gemm_with(p->isa, team, p->ta, p->tb, p->m, p->n, p->k, p->a, p->b, p->c, p->after);
 }
 
 static float element_a(const product *p, size_t i, size_t l) {
@@ -169,6 +172,38 @@ static void a_block_of_rows_has_the_bits_of_the_whole_product(void **state) {
   }
 }
 
+static void what_follows_a_product_is_made_of_every_element_once(void **state) {
+  (void)state;
+  static const size_t sizes[][3] = {{2, 3, 4}, {64, 256, 785}, {600, 100, 64}, {61, 333, 129}, {30, 200, 300}};
+  static const nn_team alone = {.id = 0, .size = 1};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    const size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
+    float *a = nn_test_floats(m * k), *b = nn_test_floats(n * k), *bias = nn_test_floats(n), *c = nn_test_floats(m * n);
+    float *y = nn_test_floats(m * n), *sum = nn_test_floats(m * n), *mapped = nn_test_floats(m * n);
+    nn_test_fill(m * k, 7 + s, a);
+    nn_test_fill(n * k, 70 + s, b);
+    nn_test_fill(n, 700 + s, bias);
+    for (int what = 0; what < 4; what++) {
+      const nn_after after = {
+          .bias = what & 1 ? bias : NULL, .map = what & 2 ? &nn_map_leaky_relu : NULL, .p = 0.25f, .y = y};
+      product p = {.ta = NN_N, .tb = NN_T, .m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .after = &after};
+      nn_gemm(&alone, NN_N, NN_T, m, n, k, a, b, sum);
+      if (after.bias != NULL) nn_rows_add(&alone, m, n, bias, sum);
+      nn_map_apply(&alone, &nn_map_leaky_relu, after.p, m * n, sum, mapped);
+      for (int isa = -1; isa <= (int)nn__isa_best(); isa++)
+        for (int t = 0; t < NN_TEST_TEAM_SIZES; t++) {
+          p.isa = isa < 0 ? NULL : nn__gemm_of((nn__isa)isa);
+          for (size_t i = 0; i < m * n; i++) c[i] = y[i] = NAN;
+          nn_team_run(nn_test_team_sizes[t], run_product, &p);
+          nn_test_same_bits("the product", m * n, sum, c);
+          if (after.map != NULL) nn_test_same_bits("what follows", m * n, mapped, y);
+        }
+    }
+    nn_test_free(a, m * k), nn_test_free(b, n * k), nn_test_free(bias, n), nn_test_free(c, m * n);
+    nn_test_free(y, m * n), nn_test_free(sum, m * n), nn_test_free(mapped, m * n);
+  }
+}
+
 static void what_is_not_finite_reaches_every_element_that_it_should(void **state) {
   (void)state;
   enum { M = 20, N = 40, K = 30 };
@@ -191,6 +226,7 @@ int main(void) {
       cmocka_unit_test(a_row_has_the_same_bits_alone_and_among_others),
       cmocka_unit_test(one_row_is_right_and_has_the_same_bits_on_any_team_and_instruction_set),
       cmocka_unit_test(a_block_of_rows_has_the_bits_of_the_whole_product),
+      cmocka_unit_test(what_follows_a_product_is_made_of_every_element_once),
       cmocka_unit_test(what_is_not_finite_reaches_every_element_that_it_should),
   };
   return cmocka_run_group_tests_name("kernels.gemm", tests, NULL, NULL);

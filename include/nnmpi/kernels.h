@@ -69,6 +69,18 @@ typedef enum nn_transpose { NN_N, NN_T } nn_transpose;
 void nn_gemm(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n, size_t k, const float *a,
              const float *b, float *c);
 
+/** What follows a product: each thread makes it of its own part of C, while that is in a cache. */
+typedef struct nn_after {
+  const float *bias;        /**< [n]: nn_rows_add() to C; NULL: nothing is added */
+  const struct nn_map *map; /**< then nn_map_apply() of C; NULL: nothing more */
+  float p;                  /**< of the map */
+  float *y;                 /**< [m, n]: where the map goes */
+} nn_after;
+
+/** nn_gemm(), m ≥ 2, and what follows it. */
+void nn_gemm_after(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n, size_t k, const float *a,
+                   const float *b, float *c, const nn_after *after);
+
 /** C = A' B by the calling thread alone, NOT synchronised: A [k, lda], of which the first m columns count, B [k, n],
  *  C [m, n]. Elements are nn_gemm()'s, so a large product may be made in blocks of its rows. k may be 0. */
 void nn_gemm_block(const nn_team *team, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,

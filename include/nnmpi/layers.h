@@ -23,6 +23,7 @@ typedef struct nn_pass {
   const float *params;     /**< parameter arena */
   float *work;             /**< this layer's workspace of this pass: work_per_row × rows + work_fixed floats */
   bool product_made;       /**< y holds the product that forward begins with: see `product_first` of the layer */
+  nn_after after;          /**< a map that forward is to make of y, too: see `maps_after` of the layer */
 } nn_pass;
 
 /* ---- layers ------------------------------------------------------------------------------------ */
@@ -73,6 +74,8 @@ typedef struct nn_layer_ops {
   float (*magnitude)(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy);
   bool product_first; /**< what outer() is a gradient of, transposed, multiplied by x: so begins forward of one row, and
                          leaves it out where pass->product_made says that this is done */
+  bool maps_after;    /**< forward of several rows goes on with pass->after.map, where that is not NULL: what the layer
+                         behind this one does */
   bool elementwise;   /**< backward makes each element of dx from that of dy: dx == dy is allowed */
   bool one_piece; /**< gradient() is asked for all rows of a pass: pieces of a batch go through one by one. Otherwise
                      it does not look at pass->work, and may be asked for some rows: x and dy then begin with them */
@@ -91,6 +94,8 @@ struct nn_layer {
   size_t work_per_row, work_fixed; /**< floats kept between forward and backward */
   int param_count;
   nn_param params[NN_LAYER_PARAMS_MAX];
+  const nn_map *map; /**< y = map(x) with parameter map_p is all that forward does; NULL: it is not */
+  float map_p;
   const nn_choice *init; /**< the layer's own initialisation, NULL or without schema: the model's */
   uint64_t index;        /**< position in the network, for random numbers; set by the model */
   /* What a sample costs: for choosing threads, and for --profile. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/matvec.h"
+#include "kernels/rows.h"
 
 enum {
   FULL_ROWS = 14,        /* of the largest tile of all instruction sets */
@@ -51,6 +52,7 @@ typedef struct {
   const nn__gemm_isa *isa;
   bool ta, tb;
   float *room; /* of the thread, or NULL */
+  const nn_after *after;
 
   size_t steps, rows; /* of a block */
   bool pack_a, pack_b;
@@ -203,6 +205,18 @@ static void multiply_turned(const block *w, float *packed) {
 
 /* ---- all of a thread's ------------------------------------------------------------------------------- */
 
+/* Rows [i, i + rows) are made. */
+static void finish(const block *w, size_t i, size_t rows) {
+  const nn_after *after = w->after;
+  const size_t columns = w->j1 - w->j0, at = i * w->ldc + w->j0;
+  if (after == NULL) return;
+  if (after->bias != NULL) nn__rows_add(rows, w->ldc, columns, after->bias + w->j0, w->c + at);
+  if (after->map == NULL) return;
+  const bool whole = columns == w->ldc; /* rows without a gap between them */
+  for (size_t r = 0; r < (whole ? 1 : rows); r++)
+    after->map->forward(whole ? rows * columns : columns, after->p, w->c + at + r * w->ldc, after->y + at + r * w->ldc);
+}
+
 static void compute(block *w) {
   /* On the stack: a step allocates nothing. */
   float on_stack[A_FLOATS] __attribute__((aligned(64)));
@@ -210,6 +224,7 @@ static void compute(block *w) {
   float *packed_a = w->room != NULL ? w->room : on_stack;
   if (turning_pays(w)) {
     multiply_turned(w, packed_a);
+    finish(w, w->i0, w->i1 - w->i0);
     return;
   }
   plan(w);
@@ -221,6 +236,7 @@ static void compute(block *w) {
       if (w->pack_a && !w->a_on_the_way) pack_a(w, i, &tiles, p, steps, packed_a);
       multiply(w, i, &tiles, p, steps, packed_a, packed_b);
     }
+    finish(w, i, rows);
   }
 }
 
@@ -240,9 +256,17 @@ static void choose_parts(const block *w, size_t m, size_t n, size_t threads, siz
 }
 
 void nn__gemm_with(const nn__gemm_isa *isa, const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n,
-                   size_t k, const float *a, const float *b, float *c) {
-  block w = {
-      .isa = isa, .ta = ta == NN_T, .tb = tb == NN_T, .k = k, .a = a, .b = b, .c = c, .ldc = n, .room = team->room};
+                   size_t k, const float *a, const float *b, float *c, const nn_after *after) {
+  block w = {.isa = isa,
+             .ta = ta == NN_T,
+             .tb = tb == NN_T,
+             .k = k,
+             .a = a,
+             .b = b,
+             .c = c,
+             .ldc = n,
+             .room = team->room,
+             .after = after};
   w.lda = w.ta ? m : k;
   w.ldb = w.tb ? k : n;
   const size_t work = m * n * k / WORK_PER_THREAD;
@@ -295,5 +319,11 @@ void nn_gemm(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, si
   if (m == 1 && tb == NN_T)
     nn__row_times_transposed(team, n, k, a, b, c);
   else
-    nn__gemm_with(nn__gemm_of(nn__isa_best()), team, ta, tb, m, n, k, a, b, c);
+    nn__gemm_with(nn__gemm_of(nn__isa_best()), team, ta, tb, m, n, k, a, b, c, NULL);
+}
+
+void nn_gemm_after(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n, size_t k, const float *a,
+                   const float *b, float *c, const nn_after *after) {
+  NN_ASSERT(m >= 2);
+  nn__gemm_with(nn__gemm_of(nn__isa_best()), team, ta, tb, m, n, k, a, b, c, after);
 }

@@ -71,8 +71,8 @@ extern const nn__gemm_isa nn__gemm_avx2, nn__gemm_avx512;
 
 const nn__gemm_isa *nn__gemm_of(nn__isa isa);
 
-/** nn_gemm() with the micro-kernels of `isa`. */
+/** nn_gemm_after() with the micro-kernels of `isa`; `after` may be NULL. */
 void nn__gemm_with(const nn__gemm_isa *isa, const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, size_t n,
-                   size_t k, const float *a, const float *b, float *c);
+                   size_t k, const float *a, const float *b, float *c, const nn_after *after);
 
 #endif

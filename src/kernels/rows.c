@@ -1,5 +1,6 @@
 /** @file rows.c
  *  Rows and columns of a matrix: bias, sums over rows, softmax. */
+#include "kernels/rows.h"
 #include "kernels/clones.h"
 #include "kernels/polynomials.h"
 #include "nnmpi/kernels.h"

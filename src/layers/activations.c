@@ -2,12 +2,6 @@
  * the table at the end, a line in internal.h. */
 #include "layers/internal.h"
 
-typedef struct activation {
-  nn_layer base;
-  const nn_map *map;
-  float p; /* the map's parameter */
-} activation;
-
 /* For all but leaky_relu only `base` is filled: the others' tables do not have the slope. */
 typedef struct activation_options {
   nn_layer_options base;
@@ -17,28 +11,25 @@ typedef struct activation_options {
 static nn_status activation_create(const nn_layer_ops *ops, const nn_map *map, float p, const nn_shape *in,
                                    nn_layer **out) {
   nn_layer *layer = NULL;
-  NN_TRY(nn__layer_create(sizeof(activation), ops, in, &layer));
-  activation *a = (activation *)layer;
-  a->map = map;
-  a->p = p;
+  NN_TRY(nn__layer_create(sizeof *layer, ops, in, &layer));
+  layer->map = map;
+  layer->map_p = p;
   *out = layer;
   return NN_OK;
 }
 
 static void activation_forward(const nn_layer *layer, const nn_pass *pass, const float *x, float *y) {
-  const activation *a = (const activation *)layer;
-  nn_map_apply(pass->team, a->map, a->p, pass->rows * nn_shape_size(&layer->in), x, y);
+  nn_map_apply(pass->team, layer->map, layer->map_p, pass->rows * nn_shape_size(&layer->in), x, y);
 }
 
 static void activation_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y,
                                 const float *dy, float *dx) {
-  const activation *a = (const activation *)layer;
   const size_t count = pass->rows * nn_shape_size(&layer->in);
   if (dx == NULL) return;
-  if (a->map->backward == NULL)
+  if (layer->map->backward == NULL)
     nn_fill(pass->team, count, 0, dx);
   else
-    nn_map_apply_backward(pass->team, a->map, a->p, count, x, y, dy, dx);
+    nn_map_apply_backward(pass->team, layer->map, layer->map_p, count, x, y, dy, dx);
 }
 
 static const nn_key plain_keys[] = {NN__LAYER_NAME_KEY, {.name = NULL}};

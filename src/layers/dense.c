@@ -40,9 +40,16 @@ static nn_status dense_create(const void *options, const nn_shape *in, size_t ou
 
 static void dense_forward(const nn_layer *layer, const nn_pass *pass, const float *x, float *y) {
   const size_t out = layer->params[WEIGHT].dims[0], in = layer->params[WEIGHT].dims[1];
-  if (!pass->product_made)
-    nn_gemm(pass->team, NN_N, NN_T, pass->rows, out, in, x, pass->params + layer->params[WEIGHT].offset, y);
-  if (layer->param_count > BIAS) nn_rows_add(pass->team, pass->rows, out, pass->params + layer->params[BIAS].offset, y);
+  const float *weight = pass->params + layer->params[WEIGHT].offset;
+  const float *bias = layer->param_count > BIAS ? pass->params + layer->params[BIAS].offset : NULL;
+  if (pass->rows > 1) {
+    nn_after after = pass->after;
+    after.bias = bias;
+    nn_gemm_after(pass->team, NN_N, NN_T, pass->rows, out, in, x, weight, y, &after);
+    return;
+  }
+  if (!pass->product_made) nn_gemm(pass->team, NN_N, NN_T, 1, out, in, x, weight, y);
+  if (bias != NULL) nn_rows_add(pass->team, 1, out, bias, y);
 }
 
 static void dense_backward(const nn_layer *layer, const nn_pass *pass, const float *x, const float *y, const float *dy,
@@ -110,5 +117,6 @@ const nn_layer_ops nn__dense_ops = {
     .gradient = dense_gradient,
     .outer = dense_outer,
     .product_first = true,
+    .maps_after = true,
     .magnitude = dense_magnitude,
 };
