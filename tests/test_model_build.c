@@ -297,9 +297,9 @@ static void blocks_are_whole_rows_and_workers_share_them(void **state) {
     assert_int_equal(next, count);
   }
   for (size_t most = 1; most <= 8; most++)
-    for (size_t first = 0, last; first < count; first = last) {
-      last = nn_model_blocks_together(n.model, 1000, most, first, count);
-      assert_true(last > first && last <= first + most);
+    for (size_t last = count, first; last > 0; last = first) {
+      first = nn_model_blocks_together(n.model, 1000, most, 0, last);
+      assert_true(first < last && last <= first + most);
       assert_int_equal(nn_model_block_at(n.model, first)->tensor, nn_model_block_at(n.model, last - 1)->tensor);
       const size_t floats =
           nn_model_block_at(n.model, last - 1)->range.last - nn_model_block_at(n.model, first)->range.first;

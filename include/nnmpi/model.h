@@ -57,8 +57,8 @@ size_t nn_model_block_count(const nn_model *model);
 const nn_model_block *nn_model_block_at(const nn_model *model, size_t index);
 /** The blocks [*first, *last) of worker `id` of `size`: about equally much work. */
 void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t *first, size_t *last);
-/** Where the blocks from `first` (below `last`) end that are best made at once for `rows` samples: of one tensor, at
- *  most `most`. */
+/** Where the blocks before `last` begin (at `first` at the earliest) that are best made at once for `rows` samples: of
+ * one tensor, at most `most`. */
 size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most, size_t first, size_t last);
 /** Floats of `most` blocks together, at most. */
 size_t nn_model_blocks_floats(const nn_model *model, size_t most);
@@ -113,8 +113,8 @@ void nn_model_backward(const nn_model *model, nn_workspace *workspace, const nn_
  * by one: no bit depends on what else goes through the network. */
 bool nn_model_takes_pieces(const nn_model *model);
 
-/** Of a pass of one row: the end of the blocks from `first` on (below `last`) whose gradient is `out`, an outer
- * product; `first` where it is none. The caller uses it, and thereby begins the next pass: nn_workspace_next(). */
+/** Of a pass of one row: the first of the blocks before `last` (from `first` on) whose gradient is `out`, an outer
+ * product; `last` where it is none. The caller uses it, and thereby begins the next pass: nn_workspace_next(). */
 size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, size_t first, size_t last, nn_outer *out);
 
 /** The largest magnitude among the numbers that the gradients of this pass are products of, in this thread's share; NaN

@@ -74,23 +74,23 @@ void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t 
   *last = id + 1 == size ? count : block_behind(model, cost / size * (id + 1));
 }
 
-/* Where the blocks from `first` on that are of one tensor end, at `last` at the latest. */
-static size_t tensor_end(const nn_model *model, size_t first, size_t last) {
-  size_t end = first + 1;
-  while (end < last && model->blocks[end].tensor == model->blocks[first].tensor) end++;
-  return end;
+/* Where the blocks before `last` that are of one tensor begin, at `first` at the earliest. */
+static size_t tensor_begin(const nn_model *model, size_t first, size_t last) {
+  size_t begin = last - 1;
+  while (begin > first && model->blocks[begin - 1].tensor == model->blocks[begin].tensor) begin--;
+  return begin;
 }
 
 size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most, size_t first, size_t last) {
-  if (rows <= 1) return first + 1; /* nothing to gain */
-  const nn_model_block *block = &model->blocks[first];
+  if (rows <= 1) return last - 1; /* nothing to gain */
+  const nn_model_block *block = &model->blocks[last - 1];
   const nn_param *param = model->tensors[block->tensor].param;
   const size_t height = rows_of_block(param);
-  size_t end = tensor_end(model, first, last - first < most ? last : first + most);
-  const size_t left = model->blocks[end - 1].last_row - block->first_row;
+  size_t begin = tensor_begin(model, last - first < most ? first : last - most, last);
+  const size_t left = block->last_row - model->blocks[begin].first_row;
   const size_t worth = nn_gemm_block_rows(row_width(param), rows, height, left);
-  while (end - first > 1 && model->blocks[end - 1].last_row - block->first_row > worth) end--;
-  return end;
+  while (last - begin > 1 && block->last_row - model->blocks[begin].first_row > worth) begin++;
+  return begin;
 }
 
 size_t nn_model_blocks_floats(const nn_model *model, size_t most) {
@@ -130,18 +130,18 @@ void nn_model_gradient(const nn_model *model, const nn_workspace *workspace, con
 }
 
 size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, size_t first, size_t last, nn_outer *out) {
-  const nn_model_block *from = &model->blocks[first];
+  const size_t begin = tensor_begin(model, first, last);
+  const nn_model_block *from = &model->blocks[begin], *to = &model->blocks[last - 1];
   const nn_model_tensor *tensor = &model->tensors[from->tensor];
   const nn_layer *layer = model->layers[tensor->layer].layer;
-  const size_t end = tensor_end(model, first, last);
   const bool is =
       layer->ops->outer != NULL &&
       layer->ops->outer(layer, nn__workspace_x(workspace, tensor->layer), nn__workspace_dy(workspace, tensor->layer),
-                        (int)(tensor->param - layer->params), from->first_row, model->blocks[end - 1].last_row, out);
-  if (!is) return first;
+                        (int)(tensor->param - layer->params), from->first_row, to->last_row, out);
+  if (!is) return last;
   if (tensor->layer == 0 && layer->ops->product_first && out->rows == tensor->param->dims[0])
     nn__workspace_begin_next(workspace, out);
-  return end;
+  return begin;
 }
 
 float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass, float input) {

@@ -201,7 +201,7 @@ static void use_blocks(nn__trainer *t, const nn_optim_part *part, size_t first, 
 }
 
 /* This thread's share of the blocks: gradients of the group's pieces; with `part`, as all pieces have come, they are
- * used. */
+ * used. The last ones first: the parameters that the next pass begins with are still in a cache then. */
 static void make_gradients(nn__trainer *t, const nn_team *team, const group *g, const nn_optim_part *part) {
   size_t first = 0, last = 0, rows = g->rows / (size_t)(g->last - g->first);
   rows_ahead later = ahead_of(t, team, g);
@@ -209,28 +209,28 @@ static void make_gradients(nn__trainer *t, const nn_team *team, const group *g, 
   /* parts of a gradient need to be in memory only where earlier groups left theirs */
   const bool scratch = part != NULL && g->first == t->first_piece && t->scratch != NULL;
   nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, &first, &last);
-  const size_t begin = first;
+  const size_t all = last - first;
   /* of one sample, for whom nobody wants the norm, not even a part is made */
   const bool factors = scratch && g->rows == 1 && part != &look_only && !part->norm;
-  for (size_t next; first < last; first = next) {
+  for (size_t from; first < last; last = from) {
     nn_outer outer;
-    next = factors ? nn_model_outer(t->model, t->workspace, first, last, &outer) : first;
-    if (next > first) {
-      nn_optim_update_outer(t->optim, part, nn_model_block_at(t->model, first)->range.first, &outer, t->params);
+    from = factors ? nn_model_outer(t->model, t->workspace, first, last, &outer) : last;
+    if (from < last) {
+      nn_optim_update_outer(t->optim, part, nn_model_block_at(t->model, from)->range.first, &outer, t->params);
       continue;
     }
-    next = nn_model_blocks_together(t->model, rows, scratch ? t->scratch_blocks : NN__BLOCKS_ALONE, first, last);
+    from = nn_model_blocks_together(t->model, rows, scratch ? t->scratch_blocks : NN__BLOCKS_ALONE, first, last);
     stack s = {.stride = t->scratch_floats};
     if (scratch) {
       s.base = t->scratch + (size_t)team->id * slots * t->scratch_floats;
     } else {
-      s.base = nn_tree_slot(t->tree, 0) + nn_model_block_at(t->model, first)->range.first;
+      s.base = nn_tree_slot(t->tree, 0) + nn_model_block_at(t->model, from)->range.first;
       if (nn_tree_slots(t->tree) > 1) s.stride = (size_t)(nn_tree_slot(t->tree, 1) - nn_tree_slot(t->tree, 0));
     }
-    make_blocks(t, g, s, first, next);
-    if (t->step.broken && first == 0) s.base[0] = INFINITY; /* NNMPI_FAULT */
-    if (part != NULL) use_blocks(t, part, first, next, s.base);
-    ask_ahead(t, &later, next - begin, last - begin);
+    make_blocks(t, g, s, from, last);
+    if (t->step.broken && from == 0) s.base[0] = INFINITY; /* NNMPI_FAULT */
+    if (part != NULL) use_blocks(t, part, from, last, s.base);
+    ask_ahead(t, &later, all - (from - first), all);
   }
 }
 
