@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { AHEAD = 4 /* rows that are on their way from memory: one is converted in less time than one takes */ };
+enum { AHEAD = 8 /* rows that are on their way from memory: one is converted in less time than one takes */ };
 
 /* Uniform in 0 … n − 1 from 64 random bits: the upper part of their product with n. */
 static size_t below(uint32_t low, uint32_t high, uint64_t n) {
