@@ -109,16 +109,18 @@ typedef struct rows_ahead {
 enum { AHEAD_MOST = 128 << 10 /* bytes that a cache has room for beside gradients */ };
 
 static rows_ahead ahead_of(const nn__trainer *t, const nn_team *team, const group *g) {
+  const bool whole = g->first == t->first_piece && g->last == t->first_piece + t->pieces;
+  if (!whole || g->rows == 1) return (rows_ahead){0}; /* a single one: take_next() */
   const size_t next = t->progress.position + t->step.samples, samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
   size_t first, last;
   nn_team_share(team, g->rows, 1, &first, &last);
-  const bool whole = g->first == t->first_piece && g->last == t->first_piece + t->pieces;
-  if (!whole || next + g->row + last > samples) return (rows_ahead){0};
+  if (next + g->row + last > samples) return (rows_ahead){0};
   return (rows_ahead){.ids = t->order + next + g->row + first, .count = last - first};
 }
 
 /* As gradients are made, so rows are asked for: `done` of `all`. */
 static void ask_ahead(const nn__trainer *t, rows_ahead *rows, size_t done, size_t all) {
+  if (rows->count == 0) return;
   for (const size_t due = rows->count * done / all; rows->asked < due && rows->bytes < AHEAD_MOST; rows->asked++)
     rows->bytes += nn_dataset_fetch(t->dataset, NN_SET_TRAIN, rows->ids[rows->asked]);
 }
