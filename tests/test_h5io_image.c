@@ -254,6 +254,29 @@ static void the_same_content_gives_the_same_bytes(void **state) {
   nn_free(bytes[1]);
 }
 
+static void data_of_64_kib_are_lent_and_smaller_ones_copied(void **state) {
+  (void)state;
+  enum { FEWER = NN_H5_LENT_LEAST / sizeof(float) - 1, GROUPS = 8 };
+  static float values[FEWER + 1];
+  nn_h5_image *image = NULL;
+  const nn_bytes *parts = NULL;
+  size_t count = 0;
+  char name[32];
+  assert_int_equal(NN_H5_LENT_LEAST, 64 << 10); /* as docs/surviving.md says */
+  assert_ok(nn_h5_image_create_for(2 * sizeof values, &image));
+  assert_ok(nn_h5_image_lend(image, "layers.0/weight", NN_H5_F32, 1, (const uint64_t[1]){FEWER + 1}, values));
+  assert_ok(nn_h5_image_lend(image, "layers.1/weight", NN_H5_F32, 1, (const uint64_t[1]){FEWER}, values));
+  for (int i = 0; i < GROUPS; i++) { /* the room that is kept in front is enough for what describes a small network */
+    snprintf(name, sizeof name, "group%d/x", i);
+    assert_ok(nn_h5_image_lend(image, name, NN_H5_F32, 1, (const uint64_t[1]){3}, values));
+  }
+  assert_ok(nn_h5_image_finish(image, &parts, &count));
+  assert_int_equal(count, 2);
+  assert_true(parts[0].at != (const void *)values && parts[0].count > FEWER * sizeof(float));
+  assert_true(parts[1].at == (const void *)values && parts[1].count == sizeof values);
+  nn_h5_image_destroy(&image);
+}
+
 /* Also where what describes the data finds no room in front of them (expected: 0 bytes). */
 static void lent_data_go_to_the_file_as_they_are_when_it_is_saved(void **state) {
   scene *s = *state;
@@ -528,6 +551,7 @@ int main(void) {
       cmocka_unit_test(reading_converts_and_refuses_what_would_be_lost),
       cmocka_unit_test(datasets_are_visited_in_the_order_of_their_names),
       cmocka_unit_test(the_same_content_gives_the_same_bytes),
+      cmocka_unit_test(data_of_64_kib_are_lent_and_smaller_ones_copied),
       cmocka_unit_test(lent_data_go_to_the_file_as_they_are_when_it_is_saved),
       cmocka_unit_test(a_file_that_cannot_be_finished_fails_each_time),
       cmocka_unit_test(saved_files_open_both_ways),

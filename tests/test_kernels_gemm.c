@@ -174,7 +174,8 @@ static void a_block_of_rows_has_the_bits_of_the_whole_product(void **state) {
 
 static void what_follows_a_product_is_made_of_every_element_once(void **state) {
   (void)state;
-  static const size_t sizes[][3] = {{2, 3, 4}, {64, 256, 785}, {600, 100, 64}, {61, 333, 129}, {30, 200, 300}};
+  static const size_t sizes[][3] = {{2, 3, 4},      {64, 256, 785}, {600, 100, 64},
+                                    {61, 333, 129}, {30, 200, 300}, {620, 70, 1024} /* several blocks of rows */};
   static const nn_team alone = {.id = 0, .size = 1};
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
     const size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];

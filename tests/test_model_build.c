@@ -299,6 +299,8 @@ static void blocks_are_whole_rows_and_workers_share_them(void **state) {
   for (size_t most = 1; most <= 8; most++)
     for (size_t last = count, first; last > 0; last = first) {
       first = nn_model_blocks_together(n.model, 1000, most, 0, last);
+      for (size_t least = first; least < last; least++)
+        assert_in_range(nn_model_blocks_together(n.model, 1000, most, least, last), least, last - 1);
       assert_true(first < last && last <= first + most);
       assert_int_equal(nn_model_block_at(n.model, first)->tensor, nn_model_block_at(n.model, last - 1)->tensor);
       const size_t floats =

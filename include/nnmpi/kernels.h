@@ -74,7 +74,7 @@ typedef struct nn_after {
   const float *bias;        /**< [n]: nn_rows_add() to C; NULL: nothing is added */
   const struct nn_map *map; /**< then nn_map_apply() of C; NULL: nothing more */
   float p;                  /**< of the map */
-  float *y;                 /**< [m, n]: where the map goes */
+  float *y;                 /**< [m, n]: where the map goes; C itself, or memory of its own */
 } nn_after;
 
 /** nn_gemm(), m ≥ 2, and what follows it. */

@@ -141,8 +141,9 @@ const volatile sig_atomic_t *nn__signals_count_waking(void);
 
 /* ---- the time limit ------------------------------------------------------------------------------ */
 
-/** Seconds until SLURM ends this job, NaN where there is no limit or none can be found out. May start `squeue` and wait
- *  for 5 s: to be called before MPI is started. */
+/** Seconds until SLURM ends this job, NaN where there is no limit or none can be found out. SLURM_JOB_END_TIME tells,
+ *  unless that is over: then the job was given more time since. May start `squeue` and wait for 5 s: to be called
+ * before MPI is started. */
 double nn__time_left(void);
 /** What `squeue --format=%L` prints, "1-02:03:04", "2:03:04" or "3:04", in seconds; NaN for anything else. */
 double nn__time_left_parse(const char *text);

@@ -3,7 +3,10 @@
 
 #include <math.h>
 
-enum { AHEAD = 8 /* rows that are on their way from memory: one is converted in less time than one takes */ };
+enum {
+  AHEAD = 8,           /* rows that are on their way from memory: one is converted in less time than one takes */
+  AHEAD_MOST = 8 << 10 /* bytes of each: once it is read, the processor sees what comes next */
+};
 
 /* Uniform in 0 … n − 1 from 64 random bits: the upper part of their product with n. */
 static size_t below(uint32_t low, uint32_t high, uint64_t n) {
@@ -48,9 +51,9 @@ static void fetch(const unsigned char *row, size_t bytes) {
 
 size_t nn_dataset_fetch(const nn_dataset *dataset, nn_set set, uint32_t id) {
   const nn__view *view = &dataset->views[set];
-  const size_t stride = nn__table_row_bytes(dataset, view->table);
-  fetch(nn__table_x(dataset, view->table) + (view->rows == NULL ? id : view->rows[id]) * stride, stride);
-  return stride;
+  const size_t stride = nn__table_row_bytes(dataset, view->table), bytes = stride < AHEAD_MOST ? stride : AHEAD_MOST;
+  fetch(nn__table_x(dataset, view->table) + (view->rows == NULL ? id : view->rows[id]) * stride, bytes);
+  return bytes;
 }
 
 void nn_dataset_gather(const nn_dataset *dataset, nn_set set, const nn_team *team, const uint32_t *ids, size_t rows,

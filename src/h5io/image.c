@@ -5,7 +5,9 @@
 
 enum {
   CHUNK_TARGET = 1 << 20, /* bytes of a chunk at most: HDF5's chunk cache holds one of these */
-  GROWTH = 64 << 10       /* bytes that HDF5 clears at a time */
+  GROWTH = 64 << 10,      /* bytes that HDF5 clears at a time */
+  META_LEAST = 16 << 10,  /* bytes kept for metadata in front of what is lent */
+  META_MOST = 4 << 20
 };
 
 /* Failures here are lack of memory, or bugs; HDF5 does not tell which. */
@@ -25,7 +27,8 @@ nn_status nn_h5_image_create_for(size_t bytes, nn_h5_image **out) {
   image->id = H5I_INVALID_HID;
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   const hid_t creation = H5Pcreate(H5P_FILE_CREATE);
-  const size_t metadata = bytes < NN_H5_LENT_LEAST ? 0 : bytes / 64 < 4 << 20 ? bytes / 64 : 4 << 20;
+  const size_t share = bytes / 64 < META_LEAST ? META_LEAST : bytes / 64 > META_MOST ? META_MOST : bytes / 64;
+  const size_t metadata = bytes < NN_H5_LENT_LEAST ? 0 : share;
   /* SEMI: a forgotten id makes closing fail instead of spoiling the file. EARLIEST: images of newer formats cannot be
    * read back by 1.10. */
   if (access >= 0 && creation >= 0 && H5Pset_fapl_core(access, GROWTH, false) >= 0 &&

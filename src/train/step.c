@@ -106,7 +106,7 @@ typedef struct rows_ahead {
   size_t bytes; /* of those asked for */
 } rows_ahead;
 
-enum { AHEAD_MOST = 128 << 10 /* bytes that a cache has room for beside gradients */ };
+enum { AHEAD_MOST = 128 << 10 /* bytes, about, that a thread's cache has room for beside gradients */ };
 
 static rows_ahead ahead_of(const nn__trainer *t, const nn_team *team, const group *g) {
   const bool whole = g->first == t->first_piece && g->last == t->first_piece + t->pieces;

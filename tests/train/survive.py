@@ -196,8 +196,11 @@ class TimeLimit(Survival):
 
     def test_squeue_is_asked_where_the_environment_does_not_say(self):
         asked = self.fake_squeue('echo "$@" > "$0.asked"; echo 0:06')
-        self.assertIn(self.LIMIT, self.ends_within(6, 85, **asked))
-        self.assertIn("--jobs 4711", (self.folder / "bin/squeue.asked").read_text())
+        for over in ({}, {"SLURM_JOB_END_TIME": str(int(time.time()) - 5)}):  # the job was given more time since
+            with self.subTest(over=over):
+                self.assertIn(self.LIMIT, self.ends_within(6, 85, **asked, **over))
+                self.assertIn("--jobs 4711", (self.folder / "bin/squeue.asked").read_text())
+                (self.folder / "bin/squeue.asked").unlink()
 
     def test_a_squeue_without_an_answer_is_no_limit_and_does_not_hold_up(self):
         for number, script in enumerate(["echo UNLIMITED", "exit 1", "sleep 600"]):
