@@ -40,14 +40,17 @@ NN__INSIDE void pack(const size_t count, const float *from, float *to) {
 }
 
 /* `masked`: the last vector is partial, or may be. All but `t` and `m` are constants where this is inlined. */
-NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool masked, const bool by_rows, const bool add,
+NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool masked, const bool by_rows,
                              const bool fetches, const bool packs, const nn__tile *t, M m) {
   V sum[ROWS][2];
   const size_t lda = t->lda, ldb = t->ldb, ldc = t->ldc;
   float *c = t->c;
-  NN__EACH_ROW NN__EACH_VECTOR {
-    const float *from = c + (size_t)i * ldc + v * LANES;
-    sum[i][v] = !add ? V_ZERO : masked && v == vectors - 1 ? V_LOAD_M(from, m) : V_LOAD(from);
+  NN__EACH_ROW NN__EACH_VECTOR sum[i][v] = V_ZERO;
+  if (t->add) {
+    NN__EACH_ROW NN__EACH_VECTOR {
+      const float *from = c + (size_t)i * ldc + v * LANES;
+      sum[i][v] = masked && v == vectors - 1 ? V_LOAD_M(from, m) : V_LOAD(from);
+    }
   }
   /* Five pointers, each for three rows, so that addresses fit the registers. */
   const float *a = t->a, *b = t->b;
@@ -95,19 +98,12 @@ NN__INSIDE void micro_kernel(const int rows, const int vectors, const bool maske
   }
 }
 
-#define NN__ADDS_OR_NOT(rows, vectors, masked, by_rows, fetches, packs)                                                \
-  {                                                                                                                    \
-    if (t->add)                                                                                                        \
-      micro_kernel(rows, vectors, masked, by_rows, true, fetches, packs, t, m);                                        \
-    else                                                                                                               \
-      micro_kernel(rows, vectors, masked, by_rows, false, fetches, packs, t, m);                                       \
-  }
 #define NN__BY_ROWS_OR_NOT(rows, vectors, masked, fetches, packs)                                                      \
   {                                                                                                                    \
     if (t->a_by_rows)                                                                                                  \
-      NN__ADDS_OR_NOT(rows, vectors, masked, true, fetches, packs)                                                     \
+      micro_kernel(rows, vectors, masked, true, fetches, packs, t, m);                                                 \
     else                                                                                                               \
-      NN__ADDS_OR_NOT(rows, vectors, masked, false, fetches, packs)                                                    \
+      micro_kernel(rows, vectors, masked, false, fetches, packs, t, m);                                                \
   }
 #define NN__KERNEL(name, rows, vectors, masked, fetches)                                                               \
   NN__TARGET static void name(const nn__tile *t, size_t last) {                                                        \
