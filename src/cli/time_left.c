@@ -85,7 +85,8 @@ static double wall_clock(void) {
 double nn__time_left(void) {
   const char *end = getenv("SLURM_JOB_END_TIME"), *job = getenv("SLURM_JOB_ID");
   int64_t at = 0, number = 0;
-  if (end != NULL && nn_parse_int(end, &at) && (double)at > wall_clock()) return (double)at - wall_clock();
+  const double left = end != NULL && nn_parse_int(end, &at) ? (double)at - wall_clock() : 0;
+  if (left > 0) return left;
   if (job == NULL || !nn_parse_int(job, &number)) return NAN;
   return ask_squeue(job);
 }

@@ -212,9 +212,10 @@ static void finish(const block *w, size_t i, size_t rows) {
   if (after == NULL) return;
   if (after->bias != NULL) nn__rows_add(rows, w->ldc, columns, after->bias + w->j0, w->c + at);
   if (after->map == NULL) return;
-  const bool whole = columns == w->ldc; /* rows without a gap between them */
-  for (size_t r = 0; r < (whole ? 1 : rows); r++)
-    after->map->forward(whole ? rows * columns : columns, after->p, w->c + at + r * w->ldc, after->y + at + r * w->ldc);
+  const bool whole = columns == w->ldc; /* rows without a gap between them: one long one */
+  const size_t runs = whole ? 1 : rows, length = whole ? rows * columns : columns;
+  for (size_t r = 0; r < runs; r++)
+    after->map->forward(length, after->p, w->c + at + r * w->ldc, after->y + at + r * w->ldc);
 }
 
 static void compute(block *w) {
