@@ -71,45 +71,60 @@ static void threads_change_no_bit(void **state) {
   }
 }
 
-/* Factors of both signs, and zeros of both; rows longer than a piece. In every other step the next sample follows. */
-static void an_outer_product_has_the_bits_of_the_matrix_that_it_stands_for(void **state) {
-  (void)state;
-  enum { ROWS = 6, WIDTH = NN_SUM_BLOCK + 77, ALL = ROWS * WIDTH };
-  static const nn_range whole[] = {{0, ALL}};
+/* Factors of both signs, and zeros of both. In every other step the next sample follows. */
+static void compare_outer(size_t rows, size_t width, size_t cut) {
+  const size_t count = rows * width;
+  const nn_range halves[] = {{0, cut * width}, {cut * width, count}};
   static const nn_team alone = {.id = 0, .size = 1};
-  float *a = nn_test_floats(ROWS, 1), *b = nn_test_floats(WIDTH, 2), *gradient = nn_test_floats(ALL, 3);
+  float *a = nn_test_floats(rows, 1), *b = nn_test_floats(width, 2), *gradient = nn_test_floats(count, 3);
   a[1] = -0.0f;
-  for (size_t j = 0; j < WIDTH; j += 3) b[j] = j % 2 == 0 ? 0.0f : -0.0f;
-  nn_gemm_block(&alone, ROWS, WIDTH, 1, a, ROWS, b, gradient);
-  float *next = nn_test_floats(WIDTH, 5), product[ROWS], expected[ROWS];
-  nn_outer outer = {.rows = ROWS, .width = WIDTH, .a = a, .b = b, .y = product};
+  for (size_t j = 0; j < width && width > 1; j += 3) b[j] = j % 2 == 0 ? 0.0f : -0.0f;
+  nn_gemm_block(&alone, rows, width, 1, a, rows, b, gradient);
+  float *next = nn_test_floats(width, 5), *product = nn_test_floats(rows, 6), *expected = nn_test_floats(rows, 7);
+  nn_outer outer = {.rows = rows, .width = width, .a = a, .b = b, .y = product};
   for (size_t o = 0; o < OPTIMIZERS; o++) {
     nn_choice choice = nn_test_choice(NN_KIND_OPTIMIZER, optimizers[o]);
     nn_optim *made = NULL, *factors = NULL;
-    float *x = nn_test_floats(ALL, 4), *y = nn_test_floats(ALL, 4);
-    for (size_t i = 0; i < ALL; i += 7) x[i] = y[i] = i % 2 == 0 ? 0.0f : -0.0f;
-    assert_int_equal(nn_optim_create(&choice, NULL, ALL, whole, 1, &made), NN_OK);
-    assert_int_equal(nn_optim_create(&choice, NULL, ALL, whole, 1, &factors), NN_OK);
+    float *x = nn_test_floats(count, 4), *y = nn_test_floats(count, 4);
+    for (size_t i = 0; i < count; i += 7) x[i] = y[i] = i % 2 == 0 ? 0.0f : -0.0f;
+    assert_int_equal(nn_optim_create(&choice, NULL, count, halves, 2, &made), NN_OK);
+    assert_int_equal(nn_optim_create(&choice, NULL, count, halves, 2, &factors), NN_OK);
     for (uint64_t step = 0; step < STEPS; step++) {
       nn_optim_part part;
       nn_optim_prepare(made, step, 0.01, &part);
-      part.norm = false;
-      nn_optim_update(made, &part, 0, 1, gradient, x);
+      nn_optim_update(made, &part, 0, 2, gradient, x);
       outer.x = step % 2 == 0 ? next : NULL;
-      nn_optim_update_outer(factors, &part, 0, &outer, y);
-      assert_memory_equal(x, y, ALL * sizeof *x);
+      if (step < 2) { /* at once; then range by range */
+        nn_optim_update_outer(factors, &part, 0, 2, &outer, y);
+      } else {
+        nn_outer upper = outer, lower = outer;
+        upper.rows = cut, lower.rows = rows - cut, lower.a = a + cut, lower.y = product + cut;
+        nn_optim_update_outer(factors, &part, 1, 2, &lower, y);
+        nn_optim_update_outer(factors, &part, 0, 1, &upper, y);
+      }
+      assert_memory_equal(x, y, count * sizeof *x);
+      const double norm = nn_optim_norm(made);
+      assert_true(fabs(nn_optim_norm(factors) - norm) <= 2e-7 * norm);
       if (outer.x == NULL) continue;
-      nn_gemm(&alone, NN_N, NN_T, 1, ROWS, WIDTH, next, x, expected);
-      assert_memory_equal(product, expected, sizeof expected);
+      nn_gemm(&alone, NN_N, NN_T, 1, rows, width, next, x, expected);
+      assert_memory_equal(product, expected, rows * sizeof *expected);
     }
     for (int s = 0; s < nn_optim_slot_count(made); s++)
-      assert_memory_equal(nn_optim_slot(made, s), nn_optim_slot(factors, s), ALL * sizeof *x);
+      assert_memory_equal(nn_optim_slot(made, s), nn_optim_slot(factors, s), count * sizeof *x);
     nn_optim_destroy(&made);
     nn_optim_destroy(&factors);
     nn_test_choice_clear(&choice);
     nn_free(x), nn_free(y);
   }
-  nn_free(a), nn_free(b), nn_free(gradient), nn_free(next);
+  nn_free(a), nn_free(b), nn_free(gradient), nn_free(next), nn_free(product), nn_free(expected);
+}
+
+static void an_outer_product_has_the_bits_of_the_matrix_that_it_stands_for(void **state) {
+  (void)state;
+  compare_outer(6, NN_SUM_BLOCK + 77, 2); /* rows longer than a piece */
+  compare_outer(300, 32, 128);            /* pieces longer than a row */
+  compare_outer(2 * NN_SUM_BLOCK, 1, NN_SUM_BLOCK);
+  compare_outer(33, 1, 16);
 }
 
 static void what_is_frozen_stays_and_all_else_moves(void **state) {

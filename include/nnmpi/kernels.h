@@ -181,8 +181,8 @@ void nn_lstm_backward(const nn_lstm_gradient *gradient);
 
 enum { NN_SUM_BLOCK = 4096 /**< elements of a fixed block */ };
 
-/** Sum of squares of one block of at most NN_SUM_BLOCK floats, in a fixed order, with a relative error of at most 2e-7
- * (three roundings to float) and usually 1e-9; of squares beyond the range of a float, too. Local to a thread. */
+/** Sum of squares of a block of floats, in a fixed order, with a relative error of at most 2e-7 (three roundings to
+ * float) and usually 1e-9; of squares beyond the range of a float, too. Local to a thread. */
 double nn_block_sum_squares(size_t count, const float *x);
 /** Sum of squares of `count` floats: blocks of NN_SUM_BLOCK, added in index order. `scratch` has
  *  nn_blocks(count) doubles. Returns the same value on every thread. */

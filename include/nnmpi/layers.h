@@ -72,8 +72,8 @@ typedef struct nn_layer_ops {
    * all others: NaN. `x` NULL: its own need not be looked at. Team function, NOT synchronised. NULL: without
    * parameters. */
   float (*magnitude)(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy);
-  bool product_first; /**< what outer() is a gradient of, transposed, multiplied by x: so begins forward of one row, and
-                         leaves it out where pass->product_made says that this is done */
+  bool product_first; /**< forward of one row begins with the product of x and the first parameter, transposed, of
+                         which outer() is the gradient; it leaves it out where pass->product_made says it is done */
   bool maps_after;    /**< forward of several rows goes on with pass->after.map, where that is not NULL: what the layer
                          behind this one does */
   bool elementwise;   /**< backward makes each element of dx from that of dy: dx == dy is allowed */

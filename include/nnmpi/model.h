@@ -113,8 +113,8 @@ void nn_model_backward(const nn_model *model, nn_workspace *workspace, const nn_
  * by one: no bit depends on what else goes through the network. */
 bool nn_model_takes_pieces(const nn_model *model);
 
-/** Of a pass of one row: the first of the blocks before `last` (from `first` on) whose gradient is `out`, an outer
- * product; `last` where it is none. The caller uses it, and thereby begins the next pass: nn_workspace_next(). */
+/** Of a pass of one row: the end of the blocks from `first` on (before `last`) whose gradient is `out`, an outer
+ * product; `first` where it is none. The caller uses it, and thereby begins the next pass: nn_workspace_next(). */
 size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, size_t first, size_t last, nn_outer *out);
 
 /** The largest magnitude among the numbers that the gradients of this pass are products of, in this thread's share; NaN

@@ -100,10 +100,10 @@ void nn_optim_prepare(const nn_optim *optim, uint64_t step, double lr, nn_optim_
 void nn_optim_look(nn_optim *optim, size_t first, size_t last, const float *gradients);
 void nn_optim_update(nn_optim *optim, const nn_optim_part *part, size_t first, size_t last, const float *gradients,
                      float *params);
-/** The same where the gradient of rows of a parameter, from `place` of the arena on, is `gradient`, and part->norm is
- * false; fills gradient->y. */
-void nn_optim_update_outer(const nn_optim *optim, const nn_optim_part *part, size_t place, const nn_outer *gradient,
-                           float *params);
+/** The same where the gradient in these ranges, whole rows of one parameter, is `gradient`; fills gradient->y. Not
+ * scaled. The norm is that of its factors: other roundings than from the gradient itself. */
+void nn_optim_update_outer(nn_optim *optim, const nn_optim_part *part, size_t first, size_t last,
+                           const nn_outer *gradient, float *params);
 double nn_optim_norm(const nn_optim *optim);
 float nn_optim_clip(double clip_norm, double norm); /**< what gradients are multiplied by; clip_norm 0: nothing */
 /** The last range with a gradient that is not finite; SIZE_MAX: none. */

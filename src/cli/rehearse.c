@@ -41,7 +41,7 @@ static int read_file(const char *path, bool all) {
   nn_text text = {0};
   struct stat about;
   alarm(SECONDS_MAX);
-  if (nn_fault("rehearse", 0)) abort();
+  if (nn_fault("reader", 0) || (path[0] != '\0' && nn_fault("rehearse", 0))) abort();
   if (nn_h5_open(path, NN_ERR_DATA, &file) == NN_OK) {
     (void)nn_h5_each(file, "/", read_ends, file);
     nn_h5_close(&file);
@@ -81,7 +81,7 @@ static bool run_reader(const char *path, bool all, int *how) {
 }
 
 nn_status nn__rehearse(const char *path, bool all, nn_status code) {
-  int how = 0;
+  int how = 0, without_file = 0;
   if (path == NULL || access(path, R_OK) != 0 || !run_reader(path, all, &how)) return NN_OK;
   if (WIFSIGNALED(how) && WTERMSIG(how) == SIGALRM)
     return NN_FAIL(code, "%s: cannot be read within %d minutes: it is damaged, or its file system does not answer",
@@ -89,6 +89,8 @@ nn_status nn__rehearse(const char *path, bool all, nn_status code) {
   if (WIFSIGNALED(how) && (WTERMSIG(how) == SIGTERM || WTERMSIG(how) == SIGINT || WTERMSIG(how) == SIGKILL))
     return NN_OK; /* somebody ends the job: nothing is known about the file */
   if (how == 0) return NN_OK;
+  /* under valgrind, for one, no such process can be started */
+  if (!run_reader("", false, &without_file) || without_file != 0) return NN_OK;
   return NN_FAIL(code, "%s: is damaged: the HDF5 library (%s) crashes when it reads it; make the file again", path,
                  nn_h5_library());
 }

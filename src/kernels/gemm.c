@@ -319,6 +319,8 @@ void nn_gemm(const nn_team *team, nn_transpose ta, nn_transpose tb, size_t m, si
              const float *b, float *c) {
   if (m == 1 && tb == NN_T)
     nn__row_times_transposed(team, n, k, a, b, c);
+  else if (m == 1)
+    nn__row_times(team, n, k, a, b, c);
   else
     nn__gemm_with(nn__gemm_of(nn__isa_best()), team, ta, tb, m, n, k, a, b, c, NULL);
 }

@@ -1,6 +1,6 @@
 /** @file matvec.c
- *  Products of one row: with a transposed matrix, dot products along the rows of both, with nothing to pack; of two
- *  rows, every product of two elements. */
+ *  Products of one row, with nothing to pack: with a matrix, sums of its rows; with a transposed one, dot products
+ * along the rows of both; of two rows, every product of two elements. */
 #include "kernels/matvec.h"
 
 #include "kernels/dots.h"
@@ -8,7 +8,45 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS_PER_THREAD_WORK = 20000 };
+enum {
+  ROWS_PER_THREAD_WORK = 20000,
+  SUM_ROWS = 8 /* of a matrix, added at once: c is read and written once for all of them */
+};
+
+/* This thread's columns, or rows of a transposed matrix. */
+static void share(const nn_team *team, size_t n, size_t k, size_t *first, size_t *last) {
+  *first = 0, *last = team->id == 0 ? n : 0;
+  if (n * k >= ROWS_PER_THREAD_WORK) nn_team_share(team, n, 16, first, last);
+}
+
+/* `steps` (a constant) more links of the chains of `count` columns. */
+NN__BODY void sum_rows(const int steps, size_t count, size_t n, const float *a, const float *b, float *c) {
+  float factor[SUM_ROWS];
+  for (int i = 0; i < steps; i++) factor[i] = a[i];
+  NN__ELEMENTS
+  for (size_t j = 0; j < count; j++) {
+    float sum = c[j];
+    for (int i = 0; i < steps; i++) sum = fmaf(factor[i], b[(size_t)i * n + j], sum);
+    c[j] = sum;
+  }
+}
+
+/* Columns [0, count) of n. */
+NN__BODY void nn__sum_rows_body(size_t count, size_t n, size_t k, const float *a, const float *b, float *c) {
+  size_t p = 0;
+  memset(c, 0, count * sizeof *c);
+  for (; p + SUM_ROWS <= k; p += SUM_ROWS) sum_rows(SUM_ROWS, count, n, a + p, b + p * n, c);
+  for (; p < k; p++) sum_rows(1, count, n, a + p, b + p * n, c);
+}
+NN__CLONES(void, nn__sum_rows, (size_t count, size_t n, size_t k, const float *a, const float *b, float *c),
+           (count, n, k, a, b, c))
+
+void nn__row_times(const nn_team *team, size_t n, size_t k, const float *a, const float *b, float *c) {
+  size_t first, last;
+  share(team, n, k, &first, &last);
+  if (last > first) nn__sum_rows(last - first, n, k, a, b + first, c + first);
+  nn_team_barrier(team);
+}
 
 /* `rows` (a constant) dot products at once. */
 NN__BODY void dot_group(const int rows, size_t k, const float *a, const float *b, float *c) {
@@ -32,11 +70,8 @@ NN__BODY void nn__dot_rows_body(size_t n, size_t k, const float *a, const float 
 NN__CLONES(void, nn__dot_rows, (size_t n, size_t k, const float *a, const float *b, float *c), (n, k, a, b, c))
 
 void nn__row_times_transposed(const nn_team *team, size_t n, size_t k, const float *a, const float *b, float *c) {
-  size_t first = 0, last = n;
-  if (n * k >= ROWS_PER_THREAD_WORK)
-    nn_team_share(team, n, 16, &first, &last);
-  else if (team->id != 0)
-    last = 0;
+  size_t first, last;
+  share(team, n, k, &first, &last);
   if (last > first) nn__dot_rows(last - first, k, a, b + first * k, c + first);
   nn_team_barrier(team);
 }

@@ -64,6 +64,8 @@ void nn_team_barrier(const nn_team *team) {
 
 void nn_team_share(const nn_team *team, size_t count, size_t grain, size_t *first, size_t *last) {
   NN_ASSERT(grain > 0);
+  *first = 0, *last = count;
+  if (team->size == 1) return; /* a single sample asks so often that divisions count */
   const size_t id = (size_t)team->id, size = (size_t)team->size;
   const size_t grains = count / grain + (count % grain != 0);
   /* the first grains % size threads get one grain more */

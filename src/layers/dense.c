@@ -72,8 +72,10 @@ static void dense_gradient(const nn_layer *layer, const nn_pass *pass, const flo
 
 static bool dense_outer(const nn_layer *layer, const float *x, const float *dy, int param, size_t first, size_t last,
                         nn_outer *out) {
-  *out = (nn_outer){.rows = last - first, .width = layer->params[WEIGHT].dims[1], .a = dy + first, .b = x};
-  return param == WEIGHT;
+  static const float one = 1;
+  *out = (nn_outer){.rows = last - first, .width = 1, .a = dy + first, .b = &one};
+  if (param == WEIGHT) out->width = layer->params[WEIGHT].dims[1], out->b = x;
+  return true;
 }
 
 static float dense_magnitude(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy) {

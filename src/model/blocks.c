@@ -74,19 +74,13 @@ void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t 
   *last = id + 1 == size ? count : block_behind(model, cost / size * (id + 1));
 }
 
-/* Where the blocks before `last` that are of one tensor begin, at `first` at the earliest. */
-static size_t tensor_begin(const nn_model *model, size_t first, size_t last) {
-  size_t begin = last - 1;
-  while (begin > first && model->blocks[begin - 1].tensor == model->blocks[begin].tensor) begin--;
-  return begin;
-}
-
 size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most, size_t first, size_t last) {
   if (rows <= 1) return last - 1; /* nothing to gain */
   const nn_model_block *block = &model->blocks[last - 1];
   const nn_param *param = model->tensors[block->tensor].param;
   const size_t height = rows_of_block(param);
-  size_t begin = tensor_begin(model, last - first < most ? first : last - most, last);
+  size_t begin = last - first < most ? first : last - most;
+  while (model->blocks[begin].tensor != block->tensor) begin++;
   const size_t left = block->last_row - model->blocks[begin].first_row;
   const size_t worth = nn_gemm_block_rows(row_width(param), rows, height, left);
   while (last - begin > 1 && block->last_row - model->blocks[begin].first_row > worth) begin++;
@@ -130,18 +124,18 @@ void nn_model_gradient(const nn_model *model, const nn_workspace *workspace, con
 }
 
 size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, size_t first, size_t last, nn_outer *out) {
-  const size_t begin = tensor_begin(model, first, last);
-  const nn_model_block *from = &model->blocks[begin], *to = &model->blocks[last - 1];
+  const nn_model_block *from = &model->blocks[first], *to = from;
+  while (to + 1 < &model->blocks[last] && to[1].tensor == from->tensor) to++;
   const nn_model_tensor *tensor = &model->tensors[from->tensor];
   const nn_layer *layer = model->layers[tensor->layer].layer;
   const bool is =
       layer->ops->outer != NULL &&
       layer->ops->outer(layer, nn__workspace_x(workspace, tensor->layer), nn__workspace_dy(workspace, tensor->layer),
                         (int)(tensor->param - layer->params), from->first_row, to->last_row, out);
-  if (!is) return last;
-  if (tensor->layer == 0 && layer->ops->product_first && out->rows == tensor->param->dims[0])
-    nn__workspace_begin_next(workspace, out);
-  return begin;
+  if (!is) return first;
+  const bool first_whole = tensor->param == layer->params && out->rows == tensor->param->dims[0];
+  if (tensor->layer == 0 && layer->ops->product_first && first_whole) nn__workspace_begin_next(workspace, out);
+  return (size_t)(to + 1 - model->blocks);
 }
 
 float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass, float input) {

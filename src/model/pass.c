@@ -183,10 +183,9 @@ float *nn__workspace_work(const nn_workspace *workspace, size_t layer) {
 }
 
 /* What the layer behind layer i makes of its output, if layer i can do that, too. */
-static nn_after map_after(const nn_model *model, const nn_workspace *workspace, const nn_pass *pass, size_t i) {
+static nn_after map_after(const nn_model *model, const nn_workspace *workspace, size_t i) {
   const nn_layer *behind = i + 1 < model->layer_count ? model->layers[i + 1].layer : NULL;
-  if (pass->rows < 2 || behind == NULL || behind->map == NULL || !model->layers[i].layer->ops->maps_after)
-    return (nn_after){0};
+  if (behind == NULL || behind->map == NULL || !model->layers[i].layer->ops->maps_after) return (nn_after){0};
   return (nn_after){.map = behind->map, .p = behind->map_p, .y = workspace->outputs[i + 1]};
 }
 
@@ -198,7 +197,7 @@ void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_p
     const nn_layer *layer = model->layers[i].layer;
     own.work = workspace->work[i];
     own.product_made = i == 0 && workspace->product_made;
-    own.after = map_after(model, workspace, pass, i);
+    if (pass->rows > 1) own.after = map_after(model, workspace, i);
     const double start = nn__workspace_clock(workspace);
     layer->ops->forward(layer, &own, nn__workspace_x(workspace, i), workspace->outputs[i]);
     nn__workspace_add_time(workspace, pass->team, i, start);

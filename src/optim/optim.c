@@ -200,16 +200,36 @@ void nn_optim_update(nn_optim *optim, const nn_optim_part *part, size_t first, s
   }
 }
 
-void nn_optim_update_outer(const nn_optim *optim, const nn_optim_part *part, size_t place, const nn_outer *gradient,
-                           float *params) {
+/* The sum of squares of a b' is that of a times that of b. A range's rows do not depend on who has which ranges. */
+static void sum_outer_squares(nn_optim *optim, size_t first, size_t last, const nn_outer *gradient) {
+  const size_t place = optim->pieces[optim->piece_of[first]].first;
+  const double b = nn_block_sum_squares(gradient->width, gradient->b);
+  for (size_t range = first; range < last; range++) {
+    const size_t begin = optim->piece_of[range], end = optim->piece_of[range + 1];
+    const size_t row = (optim->pieces[begin].first - place) / gradient->width;
+    const size_t past = (optim->pieces[end - 1].last - place) / gradient->width; /* with padding, too far */
+    const size_t rows = (past < gradient->rows ? past : gradient->rows) - row;
+    optim->squares[begin] = b * nn_block_sum_squares(rows, gradient->a + row);
+    for (size_t i = begin + 1; i < end; i++) optim->squares[i] = 0;
+  }
+}
+
+void nn_optim_update_outer(nn_optim *optim, const nn_optim_part *part, size_t first, size_t last,
+                           const nn_outer *gradient, float *params) {
   const nn_optim_ops *ops = optim->ops;
-  NN_ASSERT(!part->norm);
+  const size_t place = optim->pieces[optim->piece_of[first]].first;
+  if (part->norm) sum_outer_squares(optim, first, last, gradient);
+  nn_outer turned = *gradient;
+  if (gradient->width == 1 && gradient->x == NULL) { /* a column lies like a row */
+    turned = (nn_outer){.rows = 1, .width = gradient->rows, .a = gradient->b, .b = gradient->a};
+    gradient = &turned;
+  }
   if (ops->update_outer != NULL && ops->update_outer(optim->options, part->factor, gradient, params + place)) return;
   for (size_t r = 0; r < gradient->rows; r++)
-    for (size_t first = 0; first < gradient->width; first += NN_SUM_BLOCK) {
-      const size_t left = gradient->width - first, at = place + r * gradient->width + first;
+    for (size_t from = 0; from < gradient->width; from += NN_SUM_BLOCK) {
+      const size_t left = gradient->width - from, at = place + r * gradient->width + from;
       const nn_range piece = {at, at + (left < NN_SUM_BLOCK ? left : NN_SUM_BLOCK)};
-      update_piece(optim, &piece, part->factor, gradient->a[r], at, gradient->b + first, params);
+      update_piece(optim, &piece, part->factor, gradient->a[r], at, gradient->b + from, params);
     }
   static const nn_team alone = {.id = 0, .size = 1};
   if (gradient->x != NULL)

@@ -90,8 +90,7 @@ static void take_next(nn__trainer *t, const nn_team *team) {
   const size_t samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
   size_t next = t->progress.position + t->step.samples;
   const bool single = t->step.samples == 1 && t->virtual_ranks == 1 && t->threads == 1 && t->step.at_once;
-  float *x =
-      single && !t->step.recorded && t->profile == NULL && next < samples ? nn_workspace_next(t->workspace) : NULL;
+  float *x = single && t->profile == NULL && next < samples ? nn_workspace_next(t->workspace) : NULL;
   if (x != NULL) {
     nn_dataset_gather(t->dataset, NN_SET_TRAIN, team, t->order + next++, 1, x, t->next.labels, t->next.values);
     t->next_step = t->progress.step + 1;
@@ -132,9 +131,9 @@ static void run_group(nn__trainer *t, const nn_team *team, const group *g) {
   const double start = timed ? nn_seconds() : 0;
   if (team->id == 0) weigh_rows(t, ids, g->rows);
   take_rows(t, team, g);
+  take_next(t, team);
   if (timed) t->step.load_seconds += nn_seconds() - start;
   nn__mark(t, team, NN__PHASE_GATHER);
-  take_next(t, team);
   nn_model_forward(t->model, t->workspace, &g->pass);
   nn__mark(t, team, NN__PHASE_FORWARD);
   const float *outputs = nn_workspace_output(t->workspace);
@@ -175,6 +174,19 @@ typedef struct stack {
   size_t stride;
 } stack;
 
+/* This thread's part of the scratch. */
+static stack own_stack(const nn__trainer *t, const nn_team *team) {
+  const size_t floats = nn_tree_stack(t->virtual_ranks) * t->scratch_floats;
+  return (stack){.base = t->scratch + (size_t)team->id * floats, .stride = t->scratch_floats};
+}
+
+/* The slots of the tree, from float `at` on. */
+static stack slots_at(const nn__trainer *t, size_t at) {
+  const bool more = nn_tree_slots(t->tree) > 1;
+  return (stack){.base = nn_tree_slot(t->tree, 0) + at,
+                 .stride = more ? (size_t)(nn_tree_slot(t->tree, 1) - nn_tree_slot(t->tree, 0)) : 0};
+}
+
 /* Blocks [first, last) of the gradients of all pieces of the group, added where that is due. */
 static void make_blocks(const nn__trainer *t, const group *g, stack s, size_t first, size_t last) {
   static const nn_team alone = {.id = 0, .size = 1};
@@ -202,33 +214,38 @@ static void use_blocks(nn__trainer *t, const nn_optim_part *part, size_t first, 
     nn_optim_update(t->optim, part, first, last, gradients, t->params);
 }
 
+/* Blocks [first, last) of one sample's gradient, which is used without being made where it is an outer product. From
+ * the first on: the next pass waits for what the first layer makes of its sample. */
+static void use_outer(nn__trainer *t, const group *g, stack s, const nn_optim_part *part, size_t first, size_t last) {
+  for (size_t next; first < last; first = next) {
+    nn_outer outer;
+    next = nn_model_outer(t->model, t->workspace, first, last, &outer);
+    if (next > first) {
+      nn_optim_update_outer(t->optim, part, first, next, &outer, t->params);
+      continue;
+    }
+    next = first + 1;
+    make_blocks(t, g, s, first, next);
+    use_blocks(t, part, first, next, s.base);
+  }
+}
+
 /* This thread's share of the blocks: gradients of the group's pieces; with `part`, as all pieces have come, they are
  * used. The last ones first: the parameters that the next pass begins with are still in a cache then. */
 static void make_gradients(nn__trainer *t, const nn_team *team, const group *g, const nn_optim_part *part) {
   size_t first = 0, last = 0, rows = g->rows / (size_t)(g->last - g->first);
-  rows_ahead later = ahead_of(t, team, g);
-  const size_t slots = nn_tree_stack(t->virtual_ranks);
   /* parts of a gradient need to be in memory only where earlier groups left theirs */
   const bool scratch = part != NULL && g->first == t->first_piece && t->scratch != NULL;
   nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, &first, &last);
+  if (scratch && g->rows == 1 && part != &look_only) {
+    use_outer(t, g, own_stack(t, team), part, first, last);
+    return;
+  }
   const size_t all = last - first;
-  /* of one sample, for whom nobody wants the norm, not even a part is made */
-  const bool factors = scratch && g->rows == 1 && part != &look_only && !part->norm;
+  rows_ahead later = ahead_of(t, team, g);
   for (size_t from; first < last; last = from) {
-    nn_outer outer;
-    from = factors ? nn_model_outer(t->model, t->workspace, first, last, &outer) : last;
-    if (from < last) {
-      nn_optim_update_outer(t->optim, part, nn_model_block_at(t->model, from)->range.first, &outer, t->params);
-      continue;
-    }
     from = nn_model_blocks_together(t->model, rows, scratch ? t->scratch_blocks : NN__BLOCKS_ALONE, first, last);
-    stack s = {.stride = t->scratch_floats};
-    if (scratch) {
-      s.base = t->scratch + (size_t)team->id * slots * t->scratch_floats;
-    } else {
-      s.base = nn_tree_slot(t->tree, 0) + nn_model_block_at(t->model, from)->range.first;
-      if (nn_tree_slots(t->tree) > 1) s.stride = (size_t)(nn_tree_slot(t->tree, 1) - nn_tree_slot(t->tree, 0));
-    }
+    const stack s = scratch ? own_stack(t, team) : slots_at(t, nn_model_block_at(t->model, from)->range.first);
     make_blocks(t, g, s, from, last);
     if (t->step.broken && from == 0) s.base[0] = INFINITY; /* NNMPI_FAULT */
     if (part != NULL) use_blocks(t, part, from, last, s.base);
@@ -316,7 +333,7 @@ static void use_gradients(nn__trainer *t, const nn_team *team, const group *g, c
   /* who shares memory shares the work, and sums what it needs */
   const bool shared = nn_tree_shared(t->tree);
   const int ranks = shared ? nn_comm_size(t->comm) : 1, rank = shared ? nn_comm_rank(t->comm) : 0;
-  float *scratch = t->scratch + (size_t)team->id * nn_tree_stack(t->virtual_ranks) * t->scratch_floats;
+  float *scratch = own_stack(t, team).base;
   size_t first = 0, last = 0;
   nn_model_block_share(t->model, (size_t)(ranks * team->size), (size_t)(rank * team->size + team->id), &first, &last);
   for (; first < last; first++) {

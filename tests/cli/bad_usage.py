@@ -110,6 +110,13 @@ class Mistakes(program.TestCase):
                     self.run_fails(code, *words, ranks=ranks, parts=["c.yaml: is damaged: the HDF5 library", "crashes"],
                                    NNMPI_FAULT="rehearse@0")
 
+    def test_where_no_file_at_all_can_be_read_in_another_process_none_is_blamed(self):
+        (self.folder / "data.yaml").write_text(CONFIG.replace("{x: [[0, 0], [0, 1], [1, 0], [1, 1]], y: [0, 1, 1, 0]}", "").replace(
+            "inline: ", "file: c.yaml"), encoding="utf-8")
+        for ranks in (0, 1):
+            with self.subTest(ranks=ranks):
+                self.run_fails(4, "data.yaml", ranks=ranks, parts=["c.yaml", "not an HDF5 file"], NNMPI_FAULT="reader@0")
+
     def sweep(self, values, train):
         words = ["bash", program.SOURCE / "jobs/sweep.sbatch", "c.yaml", values]
         done = subprocess.run(words, cwd=self.folder, env=program.environment(NNMPI_TRAIN_SBATCH=train), text=True,
