@@ -86,8 +86,8 @@ static void products_of_several_blocks_are_chains_to_the_last_bit(void **state) 
       {40, 1100, 30}, /* rows of B far apart, several blocks of columns where they are packed */
       {31, 70, 1030}, /* rows of A far apart */
       {1100, 70, 33}, /* columns of A far apart */
-      {2, 2000, 400}, {513, 3, 17},  {10, 64, 64},
-      {30, 200, 300}, {13, 101, 77}, {61, 333, 129}, /* few rows times the transpose of many */
+      {1, 2000, 130}, {2, 2000, 400}, {513, 3, 17},   {10, 64, 64},
+      {30, 200, 300}, {13, 101, 77},  {61, 333, 129}, /* few rows times the transpose of many */
   };
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) check_size(sizes[i][0], sizes[i][1], sizes[i][2]);
 }
