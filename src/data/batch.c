@@ -51,8 +51,14 @@ static void fetch(const unsigned char *row, size_t bytes) {
 
 size_t nn_dataset_fetch(const nn_dataset *dataset, nn_set set, uint32_t id) {
   const nn__view *view = &dataset->views[set];
-  const size_t stride = nn__table_row_bytes(dataset, view->table), bytes = stride < AHEAD_MOST ? stride : AHEAD_MOST;
-  fetch(nn__table_x(dataset, view->table) + (view->rows == NULL ? id : view->rows[id]) * stride, bytes);
+  const nn__table *t = view->table;
+  const size_t row = view->rows == NULL ? id : view->rows[id], stride = nn__table_row_bytes(dataset, t);
+  const size_t bytes = stride < AHEAD_MOST ? stride : AHEAD_MOST;
+  fetch(nn__table_x(dataset, t) + row * stride, bytes);
+  if (t->has_y && dataset->target.classes)
+    __builtin_prefetch(nn__table_labels(dataset, t) + row);
+  else if (t->has_y)
+    __builtin_prefetch(nn__table_values(dataset, t) + row * dataset->target.width);
   return bytes;
 }
 
