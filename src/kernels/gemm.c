@@ -244,7 +244,8 @@ static void compute(block *w) {
 /* ---- dividing the work ------------------------------------------------------------------------------ */
 
 /* C is cut into down × across parts, one for each thread (some threads may have none), so that the largest part, with
- * what it packs, costs least. */
+ * what it packs, costs least; if that leaves a choice, by rows: those that a thread makes of its samples stay its own.
+ */
 static void choose_parts(const block *w, size_t m, size_t n, size_t threads, size_t *down, size_t *across) {
   size_t best = SIZE_MAX;
   *down = *across = 1;
@@ -252,7 +253,7 @@ static void choose_parts(const block *w, size_t m, size_t n, size_t threads, siz
     const size_t a = at_most(threads / d, divide_up(n, w->isa->columns));
     const size_t rows = divide_up(m, d), columns = divide_up(divide_up(n, w->isa->columns), a) * w->isa->columns;
     const size_t cost = at_most(columns, n) * (rows + (w->tb ? PACKING_COST : 1)) + rows;
-    if (cost < best) best = cost, *down = d, *across = a;
+    if (cost <= best) best = cost, *down = d, *across = a;
   }
 }
 
