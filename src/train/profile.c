@@ -141,8 +141,10 @@ static void add_row(nn__profile *profile, const gathered *g, size_t which, doubl
     peak += value_of(g, r, g->values) / g->ranks;
   }
   if (flops <= 0 || row->seconds <= 0) return;
-  row->gflops = flops / g->ranks / row->seconds * 1e-9;
-  row->share = row->gflops / peak;
+  const double gflops = flops / g->ranks / row->seconds * 1e-9;
+  if (gflops > 2 * peak) return; /* done elsewhere: gradients of single samples are a part of the update */
+  row->gflops = gflops;
+  row->share = gflops / peak;
 }
 
 static double layer_flops(const nn__trainer *t, size_t layer, nn__phase phase) {
@@ -178,10 +180,9 @@ static void add_phase(const nn__trainer *t, const gathered *g, double samples, n
 
 /* ---- the table ------------------------------------------------------------------------------------------- */
 
-/* A layer stands below its phase, without the phase's name. */
-static void print_row(nn_log *log, const nn_profile_row *row, uint64_t steps, double total, bool ranks) {
+/* A layer stands below its phase, without the phase's name. Seconds are multiplied by `each`. */
+static void print_row(nn_log *log, const nn_profile_row *row, double each, double total, bool ranks) {
   char spread[40] = "", rate[40] = "";
-  const double each = 1e3 / (double)steps;
   const bool layer = strchr(row->name, '(') != NULL;
   if (ranks) snprintf(spread, sizeof spread, " %9.3f %9.3f", row->least * each, row->most * each);
   if (!isnan(row->gflops)) snprintf(rate, sizeof rate, " %9.1f %8.1f%%", row->gflops, 100 * row->share);
@@ -204,11 +205,13 @@ static void print_table(const nn__trainer *t, const gathered *g) {
   }
   nn_log_info(t->log, "profile: %llu step%s in %.3f s; FMA peak of a rank, measured now: %.1f GFLOP/s",
               (unsigned long long)profile->steps, NN_PLURAL(profile->steps), total, peak);
-  nn_log_info(t->log, "  %-26s %9s%s %7s %9s %9s", "", "ms a step", ranks ? "     least      most" : "", "share",
-              "GFLOP/s", "of peak");
+  const bool short_steps = total < 1e-4 * (double)profile->steps;
+  nn_log_info(t->log, "  %-26s %9s%s %7s %9s %9s", "", short_steps ? "us a step" : "ms a step",
+              ranks ? "     least      most" : "", "share", "GFLOP/s", "of peak");
   for (size_t i = 0; i < profile->row_count; i++) {
     const nn_profile_row *row = &profile->rows[i];
-    if (!isnan(row->gflops) || row->most > 1e-4 * total) print_row(t->log, row, profile->steps, total, ranks);
+    if (!isnan(row->gflops) || row->most > 1e-4 * total)
+      print_row(t->log, row, (short_steps ? 1e6 : 1e3) / (double)profile->steps, total, ranks);
   }
   if (ranks && first != last)
     nn_log_info(t->log, "  the others wait for rank %d most of the time, and rank %d waits longest", first, last);
