@@ -73,20 +73,23 @@ static void threads_change_no_bit(void **state) {
 
 /* Factors of both signs, and zeros of both. In every other step the next sample follows. */
 static void compare_outer(size_t rows, size_t width, size_t cut) {
-  const size_t count = rows * width;
+  const size_t count = (rows * width + 15) / 16 * 16; /* with padding, as the last range */
   const nn_range halves[] = {{0, cut * width}, {cut * width, count}};
   static const nn_team alone = {.id = 0, .size = 1};
-  float *a = nn_test_floats(rows, 1), *b = nn_test_floats(width, 2), *gradient = nn_test_floats(count, 3);
+  float *a = nn_test_floats(rows + 15, 1), *b = nn_test_floats(width, 2), *gradient = nn_test_floats(count, 3);
   a[1] = -0.0f;
   for (size_t j = 0; j < width && width > 1; j += 3) b[j] = j % 2 == 0 ? 0.0f : -0.0f;
+  for (size_t r = rows; r < rows + 15; r++) a[r] = NAN;
   nn_gemm_block(&alone, rows, width, 1, a, rows, b, gradient);
+  for (size_t i = rows * width; i < count; i++) gradient[i] = 0;
   float *next = nn_test_floats(width, 5), *product = nn_test_floats(rows, 6), *expected = nn_test_floats(rows, 7);
   nn_outer outer = {.rows = rows, .width = width, .a = a, .b = b, .y = product};
   for (size_t o = 0; o < OPTIMIZERS; o++) {
     nn_choice choice = nn_test_choice(NN_KIND_OPTIMIZER, optimizers[o]);
     nn_optim *made = NULL, *factors = NULL;
     float *x = nn_test_floats(count, 4), *y = nn_test_floats(count, 4);
-    for (size_t i = 0; i < count; i += 7) x[i] = y[i] = i % 2 == 0 ? 0.0f : -0.0f;
+    for (size_t i = 0; i < count; i++)
+      if (i % 7 == 0 || i >= rows * width) x[i] = y[i] = i % 2 == 0 || i >= rows * width ? 0.0f : -0.0f;
     assert_int_equal(nn_optim_create(&choice, NULL, count, halves, 2, &made), NN_OK);
     assert_int_equal(nn_optim_create(&choice, NULL, count, halves, 2, &factors), NN_OK);
     for (uint64_t step = 0; step < STEPS; step++) {

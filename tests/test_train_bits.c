@@ -141,8 +141,22 @@ static void evaluation_and_prediction_give_the_same_bits(void **state) {
   }
 }
 
-/* Steps of one sample whose norm is kept make the gradient, others update by its two factors, and on one thread begin
- * with the next sample at the same time. */
+/* Norms of the gradients of all steps; single samples, the last run's `who`. Returns their number. */
+static size_t bits_norms(const char *who, float norms[], size_t room) {
+  char path[400];
+  nn_h5_file *file = NULL;
+  nn_h5_info info;
+  snprintf(path, sizeof path, "%s/runs/single-%s/history.h5", nn_scratch, who);
+  assert_int_equal(nn_h5_open(path, NN_ERR_DATA, &file), NN_OK);
+  assert_int_equal(nn_h5_info_read(file, "steps/gradient_norm", &info), NN_OK);
+  assert_true(info.dims[0] > 0 && info.dims[0] <= room && nn_h5_type_size(info.type) == sizeof *norms);
+  assert_int_equal(nn_h5_read_rows(file, "steps/gradient_norm", 0, info.dims[0], norms), NN_OK);
+  nn_h5_close(&file);
+  return (size_t)info.dims[0];
+}
+
+/* With clip_norm a gradient is made; else a sample's update is by its factors, and on one thread begins with the next
+ * sample at the same time. */
 static void steps_of_one_sample_give_the_same_bits_whether_their_norms_are_kept_or_not(void **state) {
   static const struct {
     const char *data, *sets, *model, *loss, *optimizer;
@@ -164,23 +178,31 @@ static void steps_of_one_sample_give_the_same_bits_whether_their_norms_are_kept_
   static const struct {
     int norms_every, threads;
     uint64_t stop; /* after so many steps, to be continued; 0: not */
-    const char *sets;
-  } ways[] = {{1, 1, 0, ""},       {3, 1, 0, ""},         {1000000, 1, 0, ""},
-              {1000000, 3, 0, ""}, {1000000, 1, 100, ""}, {1000000, 1, 0, ", valid: test"}};
+    const char *sets, *train;
+  } ways[] = {{1, 1, 0, "", ", clip_norm: 1e30"},
+              {1, 1, 0, "", ""},
+              {3, 1, 0, "", ""},
+              {1000000, 1, 0, "", ""},
+              {1000000, 3, 0, "", ""},
+              {1, 3, 0, "", ""},
+              {1000000, 1, 100, "", ""},
+              {1000000, 1, 0, ", valid: test", ""}};
+  enum { STEPS_MOST = 1000 };
   enum { KINDS = sizeof kinds / sizeof *kinds, WAYS = sizeof ways / sizeof *ways };
   nn_comm *comm = *state;
   if (nn_comm_size(comm) > 1) return; /* one process trains: once is enough */
   for (size_t k = 0; k < KINDS; k++) {
     char yaml[2048], train[200], sets[120];
     nn_checkpoint_digests digests[WAYS];
+    float norms[2][STEPS_MOST];
     snprintf(bits_about, sizeof bits_about, "single samples, %s, %s", kinds[k].model, kinds[k].optimizer);
-    snprintf(train, sizeof train, "loss: %s, epochs: 2, batch_size: 1, optimizer: {%s}", kinds[k].loss,
-             kinds[k].optimizer);
     for (int i = 0; i < WAYS; i++) {
       const bits_case c = {"single", kinds[k].data, sets, kinds[k].model, train};
       char who[32], parallel[32];
       nn_train_result result;
       nn_checkpoint *checkpoint = NULL;
+      snprintf(train, sizeof train, "loss: %s, epochs: 2, batch_size: 1, optimizer: {%s}%s", kinds[k].loss,
+               kinds[k].optimizer, ways[i].train);
       snprintf(sets, sizeof sets, "%s%s", kinds[k].sets, ways[i].sets);
       snprintf(who, sizeof who, "%zu-%d", k, i);
       snprintf(parallel, sizeof parallel, ", threads: %d", ways[i].threads);
@@ -191,6 +213,12 @@ static void steps_of_one_sample_give_the_same_bits_whether_their_norms_are_kept_
       assert_int_equal(nn_checkpoint_open(result.checkpoint, &checkpoint), NN_OK);
       assert_int_equal(nn_checkpoint_digest(checkpoint, &digests[i]), NN_OK);
       nn_checkpoint_close(&checkpoint);
+      if (ways[i].norms_every != 1) continue;
+      const size_t steps = bits_norms(who, norms[i > 0], STEPS_MOST);
+      for (size_t s = 0; s < steps && i > 0; s++)
+        if (!(fabsf(norms[1][s] - norms[0][s]) <= 1e-6f * norms[0][s]))
+          fail_msg("%s: way %d, step %zu: norm %.9g, not %.9g", bits_about, i, s, (double)norms[1][s],
+                   (double)norms[0][s]);
     }
     for (int i = 1; i < WAYS; i++)
       if (digests[i].parameters != digests[0].parameters || digests[i].optimizer != digests[0].optimizer)

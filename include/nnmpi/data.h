@@ -99,7 +99,8 @@ const float *nn_dataset_class_weights(const nn_dataset *dataset);
  *  identity where `shuffle: false`. */
 void nn_dataset_order(const nn_dataset *dataset, uint64_t epoch, uint32_t *order);
 
-/** Ask the processor to fetch a sample's row, or where that is long how it begins; changes nothing. Bytes asked for. */
+/** Ask the processor to fetch a sample's row and target, or where they are long how they begin; changes nothing. Bytes
+ * of the row asked for. */
 size_t nn_dataset_fetch(const nn_dataset *dataset, nn_set set, uint32_t id);
 
 /** Sample `ids[0 … rows)` of a set → x [rows, size of shape], and labels [rows] or values [rows, width] (whichever

@@ -65,8 +65,8 @@ typedef struct nn_layer_ops {
   void (*gradient)(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy, int param, size_t first,
                    size_t last, float *out);
   /** Of a pass of one row, where the gradient of `param` is the product of two numbers everywhere: sets the factors of
-   * its rows [first, last), else returns false. NOT synchronised. NULL: it never is. */
-  bool (*outer)(const nn_layer *layer, const float *x, const float *dy, int param, size_t first, size_t last,
+   * its rows [first, last). NOT synchronised. NULL: it is not. */
+  void (*outer)(const nn_layer *layer, const float *x, const float *dy, int param, size_t first, size_t last,
                 nn_outer *out);
   /** The largest magnitude among the numbers that gradient() multiplies, in this thread's share of them; larger than
    * all others: NaN. `x` NULL: its own need not be looked at. Team function, NOT synchronised. NULL: without

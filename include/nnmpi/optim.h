@@ -100,8 +100,9 @@ void nn_optim_prepare(const nn_optim *optim, uint64_t step, double lr, nn_optim_
 void nn_optim_look(nn_optim *optim, size_t first, size_t last, const float *gradients);
 void nn_optim_update(nn_optim *optim, const nn_optim_part *part, size_t first, size_t last, const float *gradients,
                      float *params);
-/** The same where the gradient in these ranges, whole rows of one parameter, is `gradient`; fills gradient->y. Not
- * scaled. The norm is that of its factors: other roundings than from the gradient itself. */
+/** The same where the gradient in these ranges, whole rows of one parameter, is `gradient`; part->scale must be 1.
+ * Fills gradient->y. The norm, with part->norm, is made from the factors: other roundings than from the gradient
+ * itself. */
 void nn_optim_update_outer(nn_optim *optim, const nn_optim_part *part, size_t first, size_t last,
                            const nn_outer *gradient, float *params);
 double nn_optim_norm(const nn_optim *optim);

@@ -89,7 +89,7 @@ nn_status nn__rehearse(const char *path, bool all, nn_status code) {
   if (WIFSIGNALED(how) && (WTERMSIG(how) == SIGTERM || WTERMSIG(how) == SIGINT || WTERMSIG(how) == SIGKILL))
     return NN_OK; /* somebody ends the job: nothing is known about the file */
   if (how == 0) return NN_OK;
-  /* under valgrind, for one, no such process can be started */
+  /* under valgrind, for one, this program cannot be started so */
   if (!run_reader("", false, &without_file) || without_file != 0) return NN_OK;
   return NN_FAIL(code, "%s: is damaged: the HDF5 library (%s) crashes when it reads it; make the file again", path,
                  nn_h5_library());

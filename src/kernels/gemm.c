@@ -253,7 +253,7 @@ static void choose_parts(const block *w, size_t m, size_t n, size_t threads, siz
     const size_t a = at_most(threads / d, divide_up(n, w->isa->columns));
     const size_t rows = divide_up(m, d), columns = divide_up(divide_up(n, w->isa->columns), a) * w->isa->columns;
     const size_t cost = at_most(columns, n) * (rows + (w->tb ? PACKING_COST : 1)) + rows;
-    if (cost <= best) best = cost, *down = d, *across = a;
+    if (cost < best || (cost == best && a < *across)) best = cost, *down = d, *across = a;
   }
 }
 

@@ -9,14 +9,16 @@
 #include <string.h>
 
 enum {
-  ROWS_PER_THREAD_WORK = 20000,
-  SUM_ROWS = 8 /* of a matrix, added at once: c is read and written once for all of them */
+  WORK_PER_THREAD = 20000, /* multiply-adds below which another thread costs more than it gives */
+  SUM_ROWS = 8             /* of a matrix, added at once: c is read and written once for all of them */
 };
 
 /* This thread's columns, or rows of a transposed matrix. */
 static void share(const nn_team *team, size_t n, size_t k, size_t *first, size_t *last) {
-  *first = 0, *last = team->id == 0 ? n : 0;
-  if (n * k >= ROWS_PER_THREAD_WORK) nn_team_share(team, n, 16, first, last);
+  const size_t worth = n * k / WORK_PER_THREAD, size = (size_t)team->size;
+  const nn_team part = {.id = team->id, .size = worth < 1 ? 1 : worth < size ? (int)worth : team->size};
+  *first = *last = 0;
+  if (part.id < part.size) nn_team_share(&part, n, 16, first, last);
 }
 
 /* `steps` (a constant) more links of the chains of `count` columns. */

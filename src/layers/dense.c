@@ -70,12 +70,11 @@ static void dense_gradient(const nn_layer *layer, const nn_pass *pass, const flo
     nn_columns_sum(pass->rows, out, last - first, dy + first, gradient);
 }
 
-static bool dense_outer(const nn_layer *layer, const float *x, const float *dy, int param, size_t first, size_t last,
+static void dense_outer(const nn_layer *layer, const float *x, const float *dy, int param, size_t first, size_t last,
                         nn_outer *out) {
   static const float one = 1;
   *out = (nn_outer){.rows = last - first, .width = 1, .a = dy + first, .b = &one};
   if (param == WEIGHT) out->width = layer->params[WEIGHT].dims[1], out->b = x;
-  return true;
 }
 
 static float dense_magnitude(const nn_layer *layer, const nn_pass *pass, const float *x, const float *dy) {

@@ -128,11 +128,9 @@ size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, size_t fir
   while (to + 1 < &model->blocks[last] && to[1].tensor == from->tensor) to++;
   const nn_model_tensor *tensor = &model->tensors[from->tensor];
   const nn_layer *layer = model->layers[tensor->layer].layer;
-  const bool is =
-      layer->ops->outer != NULL &&
-      layer->ops->outer(layer, nn__workspace_x(workspace, tensor->layer), nn__workspace_dy(workspace, tensor->layer),
-                        (int)(tensor->param - layer->params), from->first_row, to->last_row, out);
-  if (!is) return first;
+  if (layer->ops->outer == NULL) return first;
+  layer->ops->outer(layer, nn__workspace_x(workspace, tensor->layer), nn__workspace_dy(workspace, tensor->layer),
+                    (int)(tensor->param - layer->params), from->first_row, to->last_row, out);
   const bool first_whole = tensor->param == layer->params && out->rows == tensor->param->dims[0];
   if (tensor->layer == 0 && layer->ops->product_first && first_whole) nn__workspace_begin_next(workspace, out);
   return (size_t)(to + 1 - model->blocks);

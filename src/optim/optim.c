@@ -218,6 +218,7 @@ void nn_optim_update_outer(nn_optim *optim, const nn_optim_part *part, size_t fi
                            const nn_outer *gradient, float *params) {
   const nn_optim_ops *ops = optim->ops;
   const size_t place = optim->pieces[optim->piece_of[first]].first;
+  NN_ASSERT(part->scale == 1);
   if (part->norm) sum_outer_squares(optim, first, last, gradient);
   nn_outer turned = *gradient;
   if (gradient->width == 1 && gradient->x == NULL) { /* a column lies like a row */

@@ -141,10 +141,8 @@ static void add_row(nn__profile *profile, const gathered *g, size_t which, doubl
     peak += value_of(g, r, g->values) / g->ranks;
   }
   if (flops <= 0 || row->seconds <= 0) return;
-  const double gflops = flops / g->ranks / row->seconds * 1e-9;
-  if (gflops > 2 * peak) return; /* done elsewhere: gradients of single samples are a part of the update */
-  row->gflops = gflops;
-  row->share = gflops / peak;
+  row->gflops = flops / g->ranks / row->seconds * 1e-9;
+  row->share = row->gflops / peak;
 }
 
 static double layer_flops(const nn__trainer *t, size_t layer, nn__phase phase) {
@@ -166,9 +164,13 @@ static void add_phase(const nn__trainer *t, const gathered *g, double samples, n
   double flops = 0;
   size_t values = NN__PHASES; /* where those of its layers begin */
   int which = 0;
-  for (size_t i = 0; i < profile->layers; i++) flops += samples * layer_flops(t, i, phase);
-  add_row(profile, g, phase, flops, phase_names[phase]);
   for (; which < BY_LAYER && by_layer[which] != phase; which++) values += profile->layers;
+  for (size_t i = 0; which < BY_LAYER && i < profile->layers; i++) {
+    double seconds = 0; /* none: done elsewhere, as gradients of single samples are by the update */
+    for (int r = 0; r < g->ranks; r++) seconds += value_of(g, r, values + i);
+    if (seconds > 0) flops += samples * layer_flops(t, i, phase);
+  }
+  add_row(profile, g, phase, flops, phase_names[phase]);
   for (size_t k = 0; which < BY_LAYER && k < profile->layers; k++) {
     const size_t i = phase == NN__PHASE_BACKWARD ? profile->layers - 1 - k : k; /* as they happen */
     char name[192];
