@@ -37,12 +37,12 @@ static nn_status fail_damaged(const reader *r, const char *what) {
 
 /* ---- one chunk -------------------------------------------------------------------------------------- */
 
-/* Fletcher's checksum over big-endian 16-bit words: their sum, and the sum of its values after each of them. The ring
- * has 65535 elements; its zero is written 65535 unless all words were zero. */
+/* The ring of Fletcher's sums has 65535 elements; its zero is written 65535 unless all words were zero. */
 static uint64_t in_ring(uint64_t sum) {
   return sum == 0 ? 0 : (sum - 1) % 65535 + 1;
 }
 
+/* Fletcher's checksum over big-endian 16-bit words: their sum, and the sum of its values after each of them. */
 static uint32_t fletcher32(const unsigned char *bytes, size_t count) {
   enum { LANES = 16, ROWS_MOST = 128 /* the second sum fits 32 bits */ };
   uint64_t sum1 = 0, sum2 = 0;

@@ -22,7 +22,6 @@ enum {
   TILE_FLOATS = 32 * 16,
   DIRECT_FLOATS = 64 << 10,  /* rows of B spread over more than this miss the page tables' cache: pack them */
   OUTSIDE_FLOATS = 64 << 10, /* C larger than this is not in the second-level cache beside A */
-  WORK_PER_THREAD = 20000,   /* multiply-adds below which another thread costs more than it gives */
   PACKING_COST = 4           /* of one element, in multiply-adds */
 };
 
@@ -271,7 +270,7 @@ void nn__gemm_with(const nn__gemm_isa *isa, const nn_team *team, nn_transpose ta
              .after = after};
   w.lda = w.ta ? m : k;
   w.ldb = w.tb ? k : n;
-  const size_t work = m * n * k / WORK_PER_THREAD;
+  const size_t work = m * n * k / NN__WORK_PER_THREAD;
   size_t down, across;
   choose_parts(&w, m, n, at_most((size_t)team->size, work > 1 ? work : 1), &down, &across);
   const size_t id = (size_t)team->id;

@@ -9,13 +9,12 @@
 #include <string.h>
 
 enum {
-  WORK_PER_THREAD = 20000, /* multiply-adds below which another thread costs more than it gives */
-  SUM_ROWS = 8             /* of a matrix, added at once: c is read and written once for all of them */
+  SUM_ROWS = 8 /* of a matrix, added at once: c is read and written once for all of them */
 };
 
 /* This thread's columns, or rows of a transposed matrix. */
 static void share(const nn_team *team, size_t n, size_t k, size_t *first, size_t *last) {
-  const size_t worth = n * k / WORK_PER_THREAD, size = (size_t)team->size;
+  const size_t worth = n * k / NN__WORK_PER_THREAD, size = (size_t)team->size;
   const nn_team part = {.id = team->id, .size = worth < 1 ? 1 : worth < size ? (int)worth : team->size};
   *first = *last = 0;
   if (part.id < part.size) nn_team_share(&part, n, 16, first, last);

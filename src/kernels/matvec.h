@@ -6,6 +6,8 @@
 #include "kernels/clones.h"
 #include "nnmpi/kernels.h"
 
+enum { NN__WORK_PER_THREAD = 20000 /**< multiply-adds below which another thread costs more than it gives */ };
+
 /** c[j] = sum over p of a[p] b[j k + p], j < n, by the chains of dots.h: not the order of nn__gemm_with(), but three
  *  times as fast. */
 void nn__row_times_transposed(const nn_team *team, size_t n, size_t k, const float *a, const float *b, float *c);

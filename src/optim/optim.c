@@ -220,7 +220,7 @@ void nn_optim_update_outer(nn_optim *optim, const nn_optim_part *part, size_t fi
   const size_t place = optim->pieces[optim->piece_of[first]].first;
   NN_ASSERT(part->scale == 1);
   if (part->norm) sum_outer_squares(optim, first, last, gradient);
-  nn_outer turned = *gradient;
+  nn_outer turned;
   if (gradient->width == 1 && gradient->x == NULL) { /* a column lies like a row */
     turned = (nn_outer){.rows = 1, .width = gradient->rows, .a = gradient->b, .b = gradient->a};
     gradient = &turned;

@@ -208,12 +208,12 @@ static void print_table(const nn__trainer *t, const gathered *g) {
   nn_log_info(t->log, "profile: %llu step%s in %.3f s; FMA peak of a rank, measured now: %.1f GFLOP/s",
               (unsigned long long)profile->steps, NN_PLURAL(profile->steps), total, peak);
   const bool short_steps = total < 1e-4 * (double)profile->steps;
+  const double each = (short_steps ? 1e6 : 1e3) / (double)profile->steps;
   nn_log_info(t->log, "  %-26s %9s%s %7s %9s %9s", "", short_steps ? "us a step" : "ms a step",
               ranks ? "     least      most" : "", "share", "GFLOP/s", "of peak");
   for (size_t i = 0; i < profile->row_count; i++) {
     const nn_profile_row *row = &profile->rows[i];
-    if (!isnan(row->gflops) || row->most > 1e-4 * total)
-      print_row(t->log, row, (short_steps ? 1e6 : 1e3) / (double)profile->steps, total, ranks);
+    if (!isnan(row->gflops) || row->most > 1e-4 * total) print_row(t->log, row, each, total, ranks);
   }
   if (ranks && first != last)
     nn_log_info(t->log, "  the others wait for rank %d most of the time, and rank %d waits longest", first, last);
