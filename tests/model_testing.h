@@ -98,10 +98,11 @@ typedef struct trial {
 } trial;
 
 /** Everything for `rows` samples; parameters, inputs and labels are random. */
-static inline void trial_open(trial *t, const nn_model *model, const char *loss, size_t rows, numbers *n) {
+static inline void trial_open_for(trial *t, const nn_model *model, const char *loss, size_t rows, numbers *n,
+                                  nn_workspace_use use, int threads) {
   const size_t params = nn_model_param_count(model), outputs = nn_model_outputs(model);
   *t = (trial){.model = model, .loss = loss_choice(loss), .rows = rows, .gradient = true};
-  assert_int_equal(nn_workspace_create(model, rows, true, &t->workspace), NN_OK);
+  assert_int_equal(nn_workspace_create(model, rows, use, threads, &t->workspace), NN_OK);
   t->params = zeros(params);
   t->grads = zeros(params);
   t->weights = zeros(rows);
@@ -110,12 +111,18 @@ static inline void trial_open(trial *t, const nn_model *model, const char *loss,
   t->samples = sample_ids(rows, 3);
   assert_int_equal(nn_model_init(model, 17, t->params), NN_OK);
   float *x = random_floats(n, rows * nn_shape_size(&nn_model_layer(model, 0)->in), 1.5);
-  memcpy(nn_workspace_input(t->workspace), x, rows * nn_shape_size(&nn_model_layer(model, 0)->in) * sizeof *x);
+  for (int i = 0; i < (nn_workspace_each(t->workspace, rows) ? threads : 1); i++)
+    memcpy(nn_workspace_input(t->workspace, rows, i), x,
+           rows * nn_shape_size(&nn_model_layer(model, 0)->in) * sizeof *x);
   free(x);
   for (size_t r = 0; r < rows; r++) {
     t->labels[r] = (int32_t)number_below(n, outputs == 1 ? 2 : outputs);
     t->weights[r] = 1.0f / (float)rows;
   }
+}
+
+static inline void trial_open(trial *t, const nn_model *model, const char *loss, size_t rows, numbers *n) {
+  trial_open_for(t, model, loss, rows, n, NN_WORKSPACE_TRAINING, 1);
 }
 
 static inline void trial_close(trial *t) {
@@ -141,10 +148,10 @@ static inline void trial_on(const nn_team *team, void *context) {
   if (!t->gradient) return;
   nn_model_backward(t->model, t->workspace, &pass);
   size_t first, last;
-  nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, &first, &last);
-  for (; first < last; first++)
-    nn_model_gradient(t->model, t->workspace, &pass, 0, t->rows, first, first + 1,
-                      t->grads + nn_model_block_at(t->model, first)->range.first);
+  for (size_t p = 0; nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, p, &first, &last); p++)
+    for (; first < last; first++)
+      nn_model_gradient(t->model, t->workspace, &pass, 0, t->rows, first, first + 1,
+                        t->grads + nn_model_block_at(t->model, first)->range.first);
 }
 
 /** The weighted loss. */

@@ -287,14 +287,16 @@ static void blocks_are_whole_rows_and_workers_share_them(void **state) {
     row = block->last_row;
   }
   for (size_t size = 1; size <= 40; size++) {
-    size_t next = 0, first = 0, last = 0;
-    for (size_t id = 0; id < size; id++) {
-      nn_model_block_share(n.model, size, id, &first, &last);
-      assert_int_equal(first, next);
-      assert_true(last >= first);
-      next = last;
-    }
+    size_t next = 0, first = 0, last = 0, parts = 0;
+    for (; nn_model_block_share(n.model, size, 0, parts, &first, &last); parts++)
+      for (size_t id = 0; id < size; id++) {
+        assert_true(nn_model_block_share(n.model, size, id, parts, &first, &last));
+        assert_int_equal(first, next);
+        assert_true(last >= first);
+        next = last;
+      }
     assert_int_equal(next, count);
+    assert_true(!nn_model_block_share(n.model, size, size - 1, parts, &first, &last));
   }
   for (size_t most = 1; most <= 8; most++)
     for (size_t last = count, first; last > 0; last = first) {
@@ -307,6 +309,34 @@ static void blocks_are_whole_rows_and_workers_share_them(void **state) {
           nn_model_block_at(n.model, last - 1)->range.last - nn_model_block_at(n.model, first)->range.first;
       assert_true(floats <= nn_model_blocks_floats(n.model, most));
     }
+  net_clear(&n);
+}
+
+/* Workers of a team divide a layer's outputs among them going forward: about the rows that they own here. */
+static void workers_share_large_tensors_one_by_one_and_about_equally(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_hidden(&n, 3, (const int64_t[]){256, 128, 64}, "relu");
+  net_build(&n, vector_of(784), 10);
+  const size_t all = nn_model_trainable_count(n.model);
+  for (size_t size = 2; size <= 16; size *= 2) {
+    size_t most = 0;
+    for (size_t id = 0; id < size; id++) {
+      size_t mine = 0, first = 0, last = 0;
+      for (size_t p = 0; nn_model_block_share(n.model, size, id, p, &first, &last); p++)
+        for (; first < last; first++) {
+          const nn_model_block *block = nn_model_block_at(n.model, first);
+          mine += block->range.last - block->range.first;
+          const size_t rows = nn_model_tensor_at(n.model, block->tensor)->param->dims[0];
+          if (block->tensor > 0 || size > 4) continue; /* of more, some tensors have too few blocks */
+          assert_true(block->last_row * size <= (id + 1) * rows + 8 * size);
+          assert_true(block->first_row * size + 8 * size >= id * rows);
+        }
+      if (mine > most) most = mine;
+    }
+    assert_true(most * size <= all + all / 8 + 2 * 4096 * size);
+  }
   net_clear(&n);
 }
 
@@ -391,6 +421,7 @@ int main(void) {
       cmocka_unit_test(random_parameters_differ_between_tensors_and_seeds),
       cmocka_unit_test(frozen_parameters_are_left_out_of_the_blocks),
       cmocka_unit_test(blocks_are_whole_rows_and_workers_share_them),
+      cmocka_unit_test(workers_share_large_tensors_one_by_one_and_about_equally),
       cmocka_unit_test(freezing_what_is_not_there_asks_what_was_meant),
       cmocka_unit_test(the_signature_names_layers_and_shapes_and_nothing_else),
       cmocka_unit_test(the_table_lists_layers_shapes_and_parameters),

@@ -24,7 +24,7 @@ static nn_status build(known *k, size_t in, size_t outputs) {
 static void open_known(known *k, const char *model, size_t in, size_t outputs) {
   parse(k, model);
   if (build(k, in, outputs) != NN_OK) fail_msg("%s", nn_error_last()->message);
-  trial_open(&k->trial, k->net.model, "mse", 1, &(numbers){0});
+  trial_open_for(&k->trial, k->net.model, "mse", 1, &(numbers){0}, NN_WORKSPACE_WATCHED, 1);
 }
 
 static void close_known(known *k) {
@@ -35,7 +35,7 @@ static void close_known(known *k) {
 
 /* Forward of (x0, x1), and backward for the label (0 or 1): returns the loss. */
 static double run(known *k, float x0, float x1, int32_t label) {
-  float *x = nn_workspace_input(k->trial.workspace);
+  float *x = nn_workspace_input(k->trial.workspace, 1, 0);
   x[0] = x0;
   x[1] = x1;
   k->trial.labels[0] = label;

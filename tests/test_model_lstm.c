@@ -51,7 +51,7 @@ static void expect_states(size_t count, const float *x, const double *h) {
     trial t;
     make(&m, last ? SCALAR("last") : SCALAR("sequence"), sequence_of(count, 1), last ? 1 : count);
     trial_open(&t, m.model, "mse", 1, &(numbers){0});
-    memcpy(nn_workspace_input(t.workspace), x, count * sizeof *x);
+    memcpy(nn_workspace_input(t.workspace, t.rows, 0), x, count * sizeof *x);
     t.gradient = false;
     (void)trial_run(&t, 1);
     const float *y = nn_workspace_output(t.workspace);

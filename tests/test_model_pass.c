@@ -84,7 +84,7 @@ static void three_steps_of_gradient_descent_are_those_of_pytorch(void **state) {
   net_dense(&n, 0, NULL);
   net_build(&n, vector_of(IN), OUT);
   trial_open(&t, n.model, "cross_entropy", ROWS, &(numbers){0});
-  memcpy(nn_workspace_input(t.workspace), golden_get(&g, "x", ROWS * IN), ROWS * IN * sizeof(float));
+  memcpy(nn_workspace_input(t.workspace, ROWS, 0), golden_get(&g, "x", ROWS * IN), ROWS * IN * sizeof(float));
   for (size_t r = 0; r < ROWS; r++) t.labels[r] = (int32_t)golden_get(&g, "labels", ROWS)[r];
   for (size_t i = 0; i < nn_model_tensor_count(n.model); i++) {
     const nn_model_tensor *tensor = nn_model_tensor_at(n.model, i);
@@ -184,7 +184,7 @@ static void pieces_that_go_together_have_the_gradients_of_pieces_apart(void **st
     trial piece = apart;
     piece.rows = 8;
     piece.labels += row, piece.weights += row, piece.samples += row;
-    memcpy(nn_workspace_input(piece.workspace), nn_workspace_input(together.workspace) + row * 130,
+    memcpy(nn_workspace_input(piece.workspace, 8, 0), nn_workspace_input(together.workspace, 40, 0) + row * 130,
            8 * 130 * sizeof(float));
     trial_run(&piece, 1);
     piece_of_pass of = {&together, row, 8, together.grads};
@@ -196,6 +196,73 @@ static void pieces_that_go_together_have_the_gradients_of_pieces_apart(void **st
   for (size_t i = 0; i < params; i++) assert_true(together.grads[i] == 0);
   trial_close(&together);
   trial_close(&apart);
+  net_clear(&n);
+}
+
+/* ---- what a workspace keeps --------------------------------------------------------------------- */
+
+/* What one workspace gives, another gives bit for bit. */
+static void compare_workspaces(const nn_model *model, size_t rows, nn_workspace_use use, int threads) {
+  trial watched, other;
+  trial_open_for(&watched, model, "cross_entropy", rows, &(numbers){.stream = 94}, NN_WORKSPACE_WATCHED, 1);
+  trial_open_for(&other, model, "cross_entropy", rows, &(numbers){.stream = 94}, use, threads);
+  assert_true(trial_run(&watched, 1) == trial_run(&other, threads));
+  assert_memory_equal(watched.grads, other.grads, nn_model_param_count(model) * sizeof(float));
+  assert_memory_equal(nn_workspace_output(watched.workspace), nn_workspace_output(other.workspace),
+                      rows * nn_model_outputs(model) * sizeof(float));
+  trial_close(&watched);
+  trial_close(&other);
+}
+
+static void an_activation_takes_the_place_of_its_input_where_that_changes_no_bit(void **state) {
+  (void)state;
+  static const struct {
+    const char *name;
+    double slope;
+    bool in_place;
+  } activations[] = {
+      {"identity", 0, true},       {"relu", 0, true},    {"leaky_relu", 0.1, true}, {"leaky_relu", 0, true},
+      {"leaky_relu", -0.5, false}, {"sigmoid", 0, true}, {"tanh", 0, true},         {"gelu", 0, false},
+      {"softplus", 0, false},      {"arctan", 0, false}, {"step", 0, true}};
+  for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+    for (size_t rows = 1; rows <= 33; rows += 32) {
+      net n;
+      net_start(&n);
+      net_dense(&n, 40, NULL);
+      nn_choice *choice = net_add(&n, activations[i].name);
+      if (strcmp(activations[i].name, "leaky_relu") == 0) set_real(choice, "slope", activations[i].slope);
+      net_dense(&n, 0, NULL);
+      net_build(&n, vector_of(30), 10);
+      const size_t spared = nn_workspace_bytes(n.model, rows, NN_WORKSPACE_WATCHED, 1) -
+                            nn_workspace_bytes(n.model, rows, NN_WORKSPACE_TRAINING, 1);
+      assert_int_equal(spared, activations[i].in_place ? (rows * 40 + 15) / 16 * 64 : 0);
+      compare_workspaces(n.model, rows, NN_WORKSPACE_TRAINING, 1);
+      net_clear(&n);
+    }
+}
+
+static void each_thread_has_inputs_of_its_own_while_they_are_few(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_dense(&n, 64, NULL);
+  net_add(&n, "tanh");
+  net_dense(&n, 0, NULL);
+  net_build(&n, vector_of(1000), 10);
+  static const struct {
+    size_t rows;
+    bool each;
+  } passes[] = {{1, true}, {65, true}, {66, false}, {300, false}};
+  nn_workspace *large = NULL;
+  assert_int_equal(nn_workspace_create(n.model, 300, NN_WORKSPACE_TRAINING, 3, &large), NN_OK);
+  for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+    const size_t rows = passes[i].rows;
+    assert_int_equal(nn_workspace_each(large, rows), passes[i].each);
+    const float *first = nn_workspace_input(large, rows, 0), *last = nn_workspace_input(large, rows, 2);
+    assert_int_equal((size_t)(last - first) >= 2 * rows * 1000, passes[i].each);
+    compare_workspaces(n.model, rows, NN_WORKSPACE_TRAINING, 3);
+  }
+  nn_workspace_destroy(&large);
   net_clear(&n);
 }
 
@@ -303,14 +370,15 @@ static void a_workspace_is_one_block_of_the_size_that_was_said(void **state) {
   size_t last = 0;
   for (int training = 0; training <= 1; training++)
     for (size_t rows = 1; rows <= 4096; rows *= 8) {
-      const size_t said = nn_workspace_bytes(n.model, rows, training);
+      const nn_workspace_use use = training ? NN_WORKSPACE_WATCHED : NN_WORKSPACE_FORWARD;
+      const size_t said = nn_workspace_bytes(n.model, rows, use, 1);
       nn_workspace *workspace = NULL;
       assert_true(said >= needed(n.model, rows, training));
       assert_true(said <= needed(n.model, rows, training) + 4096); /* pointers, and beginning on cache lines */
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
       const struct mallinfo2 before = mallinfo2();
 #endif
-      assert_int_equal(nn_workspace_create(n.model, rows, training, &workspace), NN_OK);
+      assert_int_equal(nn_workspace_create(n.model, rows, use, 1, &workspace), NN_OK);
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
       const struct mallinfo2 after = mallinfo2();
       const size_t used = after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
@@ -318,7 +386,7 @@ static void a_workspace_is_one_block_of_the_size_that_was_said(void **state) {
       if (said > 1 << 15) assert_true(used >= said && used <= said + 8192);
 #endif
       /* all of it can be used, and is apart */
-      float *input = nn_workspace_input(workspace);
+      float *input = nn_workspace_input(workspace, rows, 0);
       for (size_t i = 0; i < rows * 5; i++) input[i] = 1;
       for (size_t layer = 0; layer < nn_model_layer_count(n.model); layer++)
         assert_true(nn_workspace_activation(workspace, layer)[0] == 0);
@@ -329,9 +397,10 @@ static void a_workspace_is_one_block_of_the_size_that_was_said(void **state) {
       assert_null(workspace);
       nn_workspace_destroy(&workspace);
     }
-  assert_true(nn_workspace_bytes(n.model, 100, true) > nn_workspace_bytes(n.model, 100, false));
+  assert_true(nn_workspace_bytes(n.model, 100, NN_WORKSPACE_WATCHED, 1) >
+              nn_workspace_bytes(n.model, 100, NN_WORKSPACE_FORWARD, 1));
   nn_workspace *workspace = NULL;
-  assert_int_equal(nn_workspace_create(n.model, SIZE_MAX / 8, true, &workspace), NN_ERR_MEMORY);
+  assert_int_equal(nn_workspace_create(n.model, SIZE_MAX / 8, NN_WORKSPACE_TRAINING, 1, &workspace), NN_ERR_MEMORY);
   assert_null(workspace);
   net_clear(&n);
 }
@@ -343,6 +412,8 @@ int main(void) {
       cmocka_unit_test(a_network_gives_the_same_bits_on_any_number_of_threads),
       cmocka_unit_test(a_workspace_takes_fewer_rows_than_it_was_made_for),
       cmocka_unit_test(pieces_that_go_together_have_the_gradients_of_pieces_apart),
+      cmocka_unit_test(an_activation_takes_the_place_of_its_input_where_that_changes_no_bit),
+      cmocka_unit_test(each_thread_has_inputs_of_its_own_while_they_are_few),
       cmocka_unit_test(frozen_layers_get_no_gradient_and_change_no_others),
       cmocka_unit_test(a_wholly_frozen_network_goes_through_backward),
       cmocka_unit_test(a_watcher_sees_the_gradient_of_every_layers_output),

@@ -179,6 +179,37 @@ static void the_norms_bits_are_those_of_fixed_blocks_in_index_order(void **state
   nn_free(out.params);
 }
 
+/* Range by range, with the norm summed up on the way; squares of some gradients are beyond a float's range. */
+static void a_step_in_one_pass_has_the_bits_of_one_that_looks_first(void **state) {
+  (void)state;
+  for (size_t o = 0; o < OPTIMIZERS; o++) {
+    nn_choice choice = nn_test_choice(NN_KIND_OPTIMIZER, optimizers[o]);
+    nn_optim *one = NULL, *two = NULL;
+    assert_int_equal(nn_optim_create(&choice, NULL, COUNT, ranges, RANGES, &one), NN_OK);
+    assert_int_equal(nn_optim_create(&choice, NULL, COUNT, ranges, RANGES, &two), NN_OK);
+    float *a = nn_test_floats(COUNT, 0), *b = nn_test_floats(COUNT, 0), *gradients = nn_test_floats(COUNT, 1);
+    for (size_t i = 0; i < 100; i++) gradients[20000 - i] *= i < 50 ? 1e25f : 1e-25f;
+    nn_optim_part part;
+    nn_optim_prepare(one, 0, 0.01, &part);
+    for (size_t r = 0; r < RANGES; r++) {
+      part.norm = true;
+      nn_optim_update(one, &part, r, r + 1, gradients + ranges[r].first, a);
+      part.norm = false;
+      nn_optim_look(two, r, r + 1, gradients + ranges[r].first);
+      nn_optim_update(two, &part, r, r + 1, gradients + ranges[r].first, b);
+    }
+    assert_memory_equal(a, b, COUNT * sizeof *a);
+    assert_true(nn_optim_norm(one) > 1e24 && isfinite(nn_optim_norm(one)));
+    assert_true(nn_optim_norm(one) == nn_optim_norm(two));
+    nn_free(a);
+    nn_free(b);
+    nn_free(gradients);
+    nn_optim_destroy(&one);
+    nn_optim_destroy(&two);
+    nn_test_choice_clear(&choice);
+  }
+}
+
 static void tiny_norms_are_clipped_as_by_pytorch(void **state) {
   (void)state;
   nn_choice choice = nn_test_choice(NN_KIND_OPTIMIZER, "sgd");
@@ -370,6 +401,7 @@ int main(void) {
       cmocka_unit_test(what_is_frozen_stays_and_all_else_moves),
       cmocka_unit_test(the_norm_is_that_of_the_trained_gradients_before_clipping),
       cmocka_unit_test(the_norms_bits_are_those_of_fixed_blocks_in_index_order),
+      cmocka_unit_test(a_step_in_one_pass_has_the_bits_of_one_that_looks_first),
       cmocka_unit_test(tiny_norms_are_clipped_as_by_pytorch),
       cmocka_unit_test(a_norm_within_the_limit_changes_nothing),
       cmocka_unit_test(a_clipped_step_is_as_long_as_the_limit),

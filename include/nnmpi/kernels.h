@@ -118,6 +118,7 @@ typedef struct nn_map {
   const char *name;
   nn_map_forward forward;
   nn_map_backward backward; /**< NULL: the gradient is zero (step) */
+  bool in_place;            /**< backward makes the same where y took the place of x (p ≥ 0) */
 } nn_map;
 
 extern const nn_map nn_map_identity, nn_map_relu, nn_map_leaky_relu, nn_map_sigmoid, nn_map_tanh, nn_map_gelu,

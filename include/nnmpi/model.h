@@ -55,8 +55,10 @@ typedef struct nn_model_block {
 
 size_t nn_model_block_count(const nn_model *model);
 const nn_model_block *nn_model_block_at(const nn_model *model, size_t index);
-/** The blocks [*first, *last) of worker `id` of `size`: about equally much work. */
-void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t *first, size_t *last);
+/** The blocks [*first, *last) of worker `id` of `size`, about equally much work for each, in one of several parts of
+ * the network, which are to be asked for from 0 on; false: it has fewer parts. Large tensors are divided each by
+ * itself, like the products of their layers, so that workers mostly find in their caches what they changed. */
+bool nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t part, size_t *first, size_t *last);
 /** Where the blocks before `last` begin (at `first` at the earliest) that are best made at once for `rows` samples: of
  * one tensor, at most `most`. */
 size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most, size_t first, size_t last);
@@ -77,13 +79,25 @@ nn_status nn_model_describe(const nn_model *model, nn_text *out);
 /** Memory for passes of at most `rows` samples: inputs, outputs of every layer, their gradients, workspaces. */
 typedef struct nn_workspace nn_workspace;
 
-size_t nn_workspace_bytes(const nn_model *model, size_t rows, bool training);
-nn_status nn_workspace_create(const nn_model *model, size_t rows, bool training, nn_workspace **out);
+typedef enum nn_workspace_use {
+  NN_WORKSPACE_FORWARD,  /**< no backward */
+  NN_WORKSPACE_TRAINING, /**< an activation may write over what it was made of: less memory to go through */
+  NN_WORKSPACE_WATCHED   /**< training, with the outputs of all layers kept */
+} nn_workspace_use;
+
+/** For teams of `threads`. */
+size_t nn_workspace_bytes(const nn_model *model, size_t rows, nn_workspace_use use, int threads);
+nn_status nn_workspace_create(const nn_model *model, size_t rows, nn_workspace_use use, int threads,
+                              nn_workspace **out);
 void nn_workspace_destroy(nn_workspace **workspace);
 
-float *nn_workspace_input(nn_workspace *workspace);              /**< [rows, in]: the caller fills it */
+/** [rows, in] for the next pass of so many rows: the caller fills it. Of few rows each thread has a copy of its own,
+ * and all threads fill theirs: what one core wrote and another reads takes longer than converting it twice. */
+float *nn_workspace_input(nn_workspace *workspace, size_t rows, int thread);
+bool nn_workspace_each(const nn_workspace *workspace, size_t rows);
 const float *nn_workspace_output(const nn_workspace *workspace); /**< [rows, outputs] after forward */
-const float *nn_workspace_activation(const nn_workspace *workspace, size_t layer); /**< output of one layer */
+/** Output of one layer; not of NN_WORKSPACE_TRAINING. */
+const float *nn_workspace_activation(const nn_workspace *workspace, size_t layer);
 float *nn_workspace_output_gradient(
     nn_workspace *workspace); /**< [rows, outputs]: the loss fills it before backward; training only */
 /** Single samples: [in] for the one after that which is trained. Filled before nn_model_outer() is asked, it goes
@@ -115,7 +129,8 @@ bool nn_model_takes_pieces(const nn_model *model);
 
 /** Of a pass of one row: the end of the blocks from `first` on (before `last`) whose gradient is `out`, an outer
  * product; `first` where it is none. The caller uses it, and thereby begins the next pass: nn_workspace_next(). */
-size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, size_t first, size_t last, nn_outer *out);
+size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, const nn_pass *pass, size_t first, size_t last,
+                      nn_outer *out);
 
 /** The largest magnitude among the numbers that the gradients of this pass are products of, in this thread's share; NaN
  *  is larger than all. A sum of n such products is at most n times its square. `input` bounds the network's inputs,

@@ -31,6 +31,9 @@ typedef struct nn_optim_ops {
   /** The numbers that update() needs, once a step: in double, then rounded. `step` from 1; `lr` is this step's. */
   void (*prepare)(const void *options, uint64_t step, double lr, float factor[NN_OPTIM_FACTORS_MAX]);
   void (*update)(const void *options, const nn_optim_block *block);
+  /** update() and nn_block_sum_squares() of the gradient in one pass over both, for a gradient_scale of 1. False, or
+   * NULL: not with these options. */
+  bool (*update_and_sum)(const void *options, const nn_optim_block *block, double *squares);
   /** update() of all rows of an outer product at once, `param` [rows, width], and gradient->y where gradient->x is not
    * NULL. False, or NULL: row by row instead, and y after that. */
   bool (*update_outer)(const void *options, const float *factor, const nn_outer *gradient, float *param);

@@ -126,7 +126,7 @@ static void predict_on_team(const nn_team *team, void *context) {
     nn_team_share(team, rows, 1, &first, &last);
     for (size_t r = first; r < last; r++)
       nn_row_convert(NN_ELEMENT_F32, in, p->x + (start + r) * in, n->scale, n->mean, n->inverse_deviation,
-                     nn_workspace_input(p->workspace) + r * in);
+                     nn_workspace_input(p->workspace, rows, 0) + r * in);
     nn_team_barrier(team);
     const nn_pass pass = {.team = team, .rows = rows, .params = t->params, .samples = samples};
     nn_model_forward(t->model, p->workspace, &pass);
@@ -136,7 +136,7 @@ static void predict_on_team(const nn_team *team, void *context) {
 
 nn_status nn_trained_predict(const nn_trained *trained, int threads, size_t rows, const float *x, float *outputs) {
   prediction p = {.trained = trained, .rows = rows, .x = x, .outputs = outputs};
-  NN_TRY(nn_workspace_create(trained->model, NN_PREDICT_ROWS, false, &p.workspace));
+  NN_TRY(nn_workspace_create(trained->model, NN_PREDICT_ROWS, NN_WORKSPACE_FORWARD, 1, &p.workspace));
   nn_team_run(threads > 0 ? threads : 1, predict_on_team, &p);
   nn_workspace_destroy(&p.workspace);
   return NN_OK;
@@ -157,14 +157,14 @@ static void forward_on_team(const nn_team *team, void *context) {
   const nn_normalizer *n = &t->normalizer;
   const uint32_t sample = 0;
   nn_row_convert(NN_ELEMENT_F32, nn_shape_size(&t->shape), p->x, n->scale, n->mean, n->inverse_deviation,
-                 nn_workspace_input(p->workspace));
+                 nn_workspace_input(p->workspace, 1, 0));
   const nn_pass pass = {.team = team, .rows = 1, .params = t->params, .samples = &sample};
   nn_model_forward(t->model, p->workspace, &pass);
 }
 
 nn_status nn_trained_activations(const nn_trained *trained, const float *x, nn_layer_watch see, void *context) {
   one_sample p = {.trained = trained, .x = x};
-  NN_TRY(nn_workspace_create(trained->model, 1, false, &p.workspace));
+  NN_TRY(nn_workspace_create(trained->model, 1, NN_WORKSPACE_FORWARD, 1, &p.workspace));
   nn_team_run(1, forward_on_team, &p);
   for (size_t i = 0; i < nn_model_layer_count(trained->model); i++)
     see(context, i, nn_workspace_activation(p.workspace, i));

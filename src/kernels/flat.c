@@ -2,12 +2,10 @@
  *  Adding, scaling, filling, copying; sums of squares; looking for what is not finite. */
 #include "kernels/clones.h"
 #include "kernels/polynomials.h"
+#include "kernels/squares.h"
 #include "nnmpi/kernels.h"
 
-enum {
-  NN__FLAT_GRAIN = 64,
-  NN__SUM_LANES = 16 /* partial sums of a block */
-};
+enum { NN__FLAT_GRAIN = 64 };
 
 NN__BODY void nn__add_body(size_t count, const float *x, float *y) {
   NN__ELEMENTS
@@ -53,21 +51,11 @@ size_t nn_blocks(size_t count) {
   return count / NN_SUM_BLOCK + (count % NN_SUM_BLOCK != 0);
 }
 
-/* Lane l sums the squares of elements l, l + 16, l + 32, …, the lanes are added pairwise. Four squares at a time are
- * added in float, which spares most conversions. */
 NN__BODY double nn__quick_sum_squares_body(size_t count, const float *x) {
   double lane[NN__SUM_LANES] = {0.0};
   size_t i = 0;
-  for (; i + 4 * NN__SUM_LANES <= count; i += 4 * NN__SUM_LANES) {
-    const float *a = x + i, *b = a + NN__SUM_LANES, *c = b + NN__SUM_LANES, *d = c + NN__SUM_LANES;
-    NN__ELEMENTS
-    for (size_t l = 0; l < NN__SUM_LANES; l++)
-      lane[l] += (double)((a[l] * a[l] + b[l] * b[l]) + (c[l] * c[l] + d[l] * d[l]));
-  }
-  for (; i < count; i++) lane[i % NN__SUM_LANES] += (double)(x[i] * x[i]);
-  for (size_t half = NN__SUM_LANES / 2; half > 0; half /= 2)
-    for (size_t l = 0; l < half; l++) lane[l] += lane[l + half];
-  return lane[0];
+  for (; i + NN__SUM_STRIP <= count; i += NN__SUM_STRIP) nn__strip_squares(x + i, lane);
+  return nn__rest_squares(count - i, x + i, lane);
 }
 NN__CLONES(double, nn__quick_sum_squares, (size_t count, const float *x), (count, x))
 
@@ -120,7 +108,10 @@ float nn_magnitude(const nn_team *team, size_t count, const float *x) {
 }
 
 double nn_block_sum_squares(size_t count, const float *x) {
-  const double quick = nn__quick_sum_squares(count, x);
+  return nn__squares_checked(nn__quick_sum_squares(count, x), count, x);
+}
+
+double nn__squares_checked(double quick, size_t count, const float *x) {
   if (quick > 1e-24 && quick < 1e38) return quick;
   if (quick == 0 && nn__magnitude(count, x) == 0) return 0.0; /* units that are dead: as quick as others */
   double sum = 0.0;                                           /* squares may be beyond the range of a float */

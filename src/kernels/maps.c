@@ -104,21 +104,21 @@ NN__BODY float identity(float x, float p) {
              (size_t count, float p, const float *x, const float *y, const float *dy, float *dx),                      \
              (count, p, x, y, dy, dx))
 
-#define NN__MAP(name, function)                                                                                        \
+#define NN__MAP(name, function, in_place)                                                                              \
   NN__FORWARD(name, function)                                                                                          \
   NN__BACKWARD(name, function##_slope)                                                                                 \
-  const nn_map nn_map_##name = {#name, nn__##name##_forward, nn__##name##_backward};
+  const nn_map nn_map_##name = {#name, nn__##name##_forward, nn__##name##_backward, in_place};
 
-NN__MAP(relu, relu)
-NN__MAP(leaky_relu, leaky_relu)
-NN__MAP(sigmoid, sigmoid)
-NN__MAP(tanh, hyperbolic)
-NN__MAP(gelu, gelu)
-NN__MAP(softplus, softplus)
-NN__MAP(arctan, arctangent)
+NN__MAP(relu, relu, true)
+NN__MAP(leaky_relu, leaky_relu, true)
+NN__MAP(sigmoid, sigmoid, true)
+NN__MAP(tanh, hyperbolic, true)
+NN__MAP(gelu, gelu, false)
+NN__MAP(softplus, softplus, false)
+NN__MAP(arctan, arctangent, false)
 
 NN__FORWARD(step, step)
-const nn_map nn_map_step = {"step", nn__step_forward, NULL};
+const nn_map nn_map_step = {"step", nn__step_forward, NULL, true};
 
 NN__FORWARD(identity, identity)
 
@@ -128,7 +128,7 @@ static void identity_backward(size_t count, float p, const float *x, const float
   (void)x;
 }
 
-const nn_map nn_map_identity = {"identity", nn__identity_forward, identity_backward};
+const nn_map nn_map_identity = {"identity", nn__identity_forward, identity_backward, true};
 
 /* A share of whole cache lines: threads do not write into each other's. */
 enum { NN__MAP_GRAIN = 64 };

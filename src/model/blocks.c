@@ -8,6 +8,7 @@ enum {
   ROWS = 2, /* grain; together they fill a micro-kernel. Constants, as the norm of gradients is a sum over blocks */
   FLOATS = 2048, /* of a block, at least: less is not worth a call, and a block stays in the first-level cache until its
                     parameters have come */
+  WORTH = 4,     /* blocks for each worker of a tensor that is divided by itself */
   ROW_COST = 16  /* elements: the gradients of narrow tensors take longer, those of biases most */
 };
 
@@ -68,10 +69,38 @@ static size_t block_behind(const nn_model *model, size_t cost) {
   return low;
 }
 
-void nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t *first, size_t *last) {
-  const size_t count = model->block_count, cost = count > 0 ? model->blocks[count - 1].cost_before : 0;
-  *first = id == 0 ? 0 : block_behind(model, cost / size * id);
-  *last = id + 1 == size ? count : block_behind(model, cost / size * (id + 1));
+/* The first block of another tensor. */
+static size_t tensor_end(const nn_model *model, size_t block) {
+  const nn_model_block *at = &model->blocks[block];
+  const nn_param *param = model->tensors[at->tensor].param;
+  const size_t rows = rows_of_block(param);
+  return block + (param->dims[0] - at->first_row + rows - 1) / rows;
+}
+
+/* A part is a tensor and those behind it that have too few blocks for so many workers. */
+static size_t part_end(const nn_model *model, size_t size, size_t block) {
+  for (size_t next; block < model->block_count; block = next) {
+    next = tensor_end(model, block);
+    if (next - block >= WORTH * size) break;
+  }
+  return block;
+}
+
+bool nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t part, size_t *first, size_t *last) {
+  size_t begin = 0, end = 0;
+  if (size == 1) { /* nobody to share with */
+    *first = 0, *last = model->block_count;
+    return part == 0 && model->block_count > 0;
+  }
+  for (size_t found = 0; found <= part; found++) {
+    begin = end;
+    if (begin == model->block_count) return false;
+    end = part_end(model, size, tensor_end(model, begin));
+  }
+  const size_t before = model->blocks[begin].cost_before, cost = model->blocks[end - 1].cost_before - before;
+  *first = id == 0 ? begin : block_behind(model, before + cost / size * id);
+  *last = id + 1 == size ? end : block_behind(model, before + cost / size * (id + 1));
+  return true;
 }
 
 size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most, size_t first, size_t last) {
@@ -115,7 +144,7 @@ void nn_model_gradient(const nn_model *model, const nn_workspace *workspace, con
   own.rows = rows;
   own.work = nn__workspace_work(workspace, tensor->layer);
   const double start = nn__workspace_clock(workspace);
-  layer->ops->gradient(layer, &own, nn__workspace_x(workspace, tensor->layer) + row * nn_shape_size(&layer->in),
+  layer->ops->gradient(layer, &own, nn__workspace_x(workspace, pass, tensor->layer) + row * nn_shape_size(&layer->in),
                        nn__workspace_dy(workspace, tensor->layer) + row * nn_shape_size(&layer->out),
                        (int)(tensor->param - layer->params), from->first_row, to->last_row, out);
   const size_t padding = to->range.last - from->range.first - floats;
@@ -123,13 +152,14 @@ void nn_model_gradient(const nn_model *model, const nn_workspace *workspace, con
   nn__workspace_add_time(workspace, pass->team, 2 * model->layer_count + tensor->layer, start);
 }
 
-size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, size_t first, size_t last, nn_outer *out) {
+size_t nn_model_outer(const nn_model *model, nn_workspace *workspace, const nn_pass *pass, size_t first, size_t last,
+                      nn_outer *out) {
   const nn_model_block *from = &model->blocks[first], *to = from;
   while (to + 1 < &model->blocks[last] && to[1].tensor == from->tensor) to++;
   const nn_model_tensor *tensor = &model->tensors[from->tensor];
   const nn_layer *layer = model->layers[tensor->layer].layer;
   if (layer->ops->outer == NULL) return first;
-  layer->ops->outer(layer, nn__workspace_x(workspace, tensor->layer), nn__workspace_dy(workspace, tensor->layer),
+  layer->ops->outer(layer, nn__workspace_x(workspace, pass, tensor->layer), nn__workspace_dy(workspace, tensor->layer),
                     (int)(tensor->param - layer->params), from->first_row, to->last_row, out);
   const bool first_whole = tensor->param == layer->params && out->rows == tensor->param->dims[0];
   if (tensor->layer == 0 && layer->ops->product_first && first_whole) nn__workspace_begin_next(workspace, out);
@@ -143,8 +173,9 @@ float nn_model_magnitude(const nn_model *model, const nn_workspace *workspace, c
     if (layer->ops->magnitude == NULL) continue;
     nn_pass own = *pass;
     own.work = nn__workspace_work(workspace, i);
-    const float here = layer->ops->magnitude(
-        layer, &own, i == 0 && isfinite(input) ? NULL : nn__workspace_x(workspace, i), nn__workspace_dy(workspace, i));
+    const float here =
+        layer->ops->magnitude(layer, &own, i == 0 && isfinite(input) ? NULL : nn__workspace_x(workspace, pass, i),
+                              nn__workspace_dy(workspace, i));
     if (!(here <= largest)) largest = here; /* NaN, too */
   }
   return largest;

@@ -44,7 +44,7 @@ nn_status nn__model_name_layers(nn_model *model);
 nn_status nn__model_check_init(const nn_model *model, size_t layer);
 
 /** Of layer `layer` in a pass: its input, the gradient of its output, its workspace. */
-const float *nn__workspace_x(const nn_workspace *workspace, size_t layer);
+const float *nn__workspace_x(const nn_workspace *workspace, const nn_pass *pass, size_t layer);
 const float *nn__workspace_dy(const nn_workspace *workspace, size_t layer);
 float *nn__workspace_work(const nn_workspace *workspace, size_t layer);
 /** Sets x and y of the gradient of the first layer's weights, where the next input has come: nn_workspace_next(). */

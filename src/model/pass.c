@@ -3,18 +3,22 @@
 
 #include <string.h>
 
+enum { OWN_FLOATS = 64 << 10 /* of inputs that each thread has: no more than a second-level cache has room for */ };
+
 /* One block: this struct, the three tables, then the floats. */
 struct nn_workspace {
   const nn_model *model;
   size_t rows;
-  bool training;
-  float **outputs;   /* [layers] of every layer, [rows, out] */
+  bool training, watched;
+  float **outputs;   /* [layers] of every layer, [rows, out]; some are one with the next */
   float **work;      /* [layers] of every layer */
   float **gradients; /* [layers] of every layer's output; NULL where not training, and below what is trained */
   float *room;       /* [rows, in] for inputs */
-  float *input;      /* of the pass: `room`, or one of next.inputs */
-  bool product_made; /* of the pass: the first layer's output holds the product that it begins with */
-  struct {           /* the sample after a single one */
+  float *own;        /* [threads, own_stride], each [own_rows, in] for inputs; NULL: there is one thread */
+  size_t own_rows, own_stride;
+  float *input;                 /* of the pass: `room`, or one of next.inputs */
+  bool product_made;            /* of the pass: the first layer's output holds the product that it begins with */
+  struct {                      /* the sample after a single one */
     float *inputs[2], *product; /* [in] each; [out of the first layer]. NULL: this network has no use for them */
     int turn;                   /* which of `inputs` is its own; in the other is that of the pass, perhaps */
     bool there, begun;          /* its input; `product` */
@@ -47,15 +51,33 @@ static bool begins_with_product(const nn_model *model, bool training) {
   return training && model->layer_count > 0 && model->first_trained == 0 && model->layers[0].layer->ops->product_first;
 }
 
+/* What the layer behind layer i makes of its output, if layer i can do that, too. */
+static nn_after map_after(const nn_model *model, size_t i) {
+  const nn_layer *behind = i + 1 < model->layer_count ? model->layers[i + 1].layer : NULL;
+  if (behind == NULL || behind->map == NULL || !model->layers[i].layer->ops->maps_after) return (nn_after){0};
+  return (nn_after){.map = behind->map, .p = behind->map_p};
+}
+
 /* Floats of the block; with `workspace`, sets its pointers into `base`. */
-static size_t lay_out(const nn_model *model, size_t rows, bool training, nn_workspace *workspace, float *base) {
+static size_t lay_out(const nn_model *model, size_t rows, nn_workspace_use use, int threads, nn_workspace *workspace,
+                      float *base) {
+  const bool training = use != NN_WORKSPACE_FORWARD;
+  const size_t in = nn_shape_size(&model->in);
+  const size_t few = rows < OWN_FLOATS / in ? rows : OWN_FLOATS / in;
   size_t total = header_floats(model);
-  size_t at = reserve(&total, rows, nn_shape_size(&model->in));
+  size_t at = reserve(&total, rows, in);
   if (workspace != NULL) workspace->input = workspace->room = base + at;
+  if (threads > 1 && few > 0) {
+    const size_t stride = nn__grain_round(few * in);
+    at = reserve(&total, (size_t)threads, stride);
+    if (workspace != NULL) workspace->own = base + at, workspace->own_rows = few, workspace->own_stride = stride;
+  }
   for (size_t i = 0; i < model->layer_count; i++) {
     const nn_layer *layer = model->layers[i].layer;
-    at = reserve(&total, rows, nn_shape_size(&layer->out));
-    if (workspace != NULL) workspace->outputs[i] = base + at;
+    const nn_after before = i > 0 ? map_after(model, i - 1) : (nn_after){0};
+    const bool in_place = use == NN_WORKSPACE_TRAINING && before.map != NULL && before.map->in_place && before.p >= 0;
+    if (!in_place) at = reserve(&total, rows, nn_shape_size(&layer->out));
+    if (workspace != NULL) workspace->outputs[i] = in_place ? workspace->outputs[i - 1] : base + at;
     at = reserve(&total, rows, layer->work_per_row);
     if (workspace != NULL) workspace->work[i] = base + at;
     /* the fixed part follows the rows' part at once, wherever that ends: a layer sees one array */
@@ -79,22 +101,24 @@ static size_t lay_out(const nn_model *model, size_t rows, bool training, nn_work
   return total;
 }
 
-size_t nn_workspace_bytes(const nn_model *model, size_t rows, bool training) {
+size_t nn_workspace_bytes(const nn_model *model, size_t rows, nn_workspace_use use, int threads) {
   size_t bytes = 0;
-  return nn_size_multiply(lay_out(model, rows, training, NULL, NULL), sizeof(float), &bytes) ? bytes : SIZE_MAX;
+  return nn_size_multiply(lay_out(model, rows, use, threads, NULL, NULL), sizeof(float), &bytes) ? bytes : SIZE_MAX;
 }
 
-nn_status nn_workspace_create(const nn_model *model, size_t rows, bool training, nn_workspace **out) {
+nn_status nn_workspace_create(const nn_model *model, size_t rows, nn_workspace_use use, int threads,
+                              nn_workspace **out) {
   void *memory = NULL;
-  NN_TRY(nn_alloc(nn_workspace_bytes(model, rows, training), 1, "the values of the layers", &memory));
+  NN_TRY(nn_alloc(nn_workspace_bytes(model, rows, use, threads), 1, "the values of the layers", &memory));
   nn_workspace *workspace = memory;
   workspace->model = model;
   workspace->rows = rows;
-  workspace->training = training;
+  workspace->training = use != NN_WORKSPACE_FORWARD;
+  workspace->watched = use != NN_WORKSPACE_TRAINING;
   workspace->outputs = (float **)(workspace + 1);
   workspace->work = workspace->outputs + model->layer_count;
   workspace->gradients = workspace->work + model->layer_count;
-  (void)lay_out(model, rows, training, workspace, memory);
+  (void)lay_out(model, rows, use, threads, workspace, memory);
   *out = workspace;
   return NN_OK;
 }
@@ -104,12 +128,21 @@ void nn_workspace_destroy(nn_workspace **workspace) {
   *workspace = NULL;
 }
 
-float *nn_workspace_input(nn_workspace *workspace) {
+bool nn_workspace_each(const nn_workspace *workspace, size_t rows) {
+  return rows <= workspace->own_rows;
+}
+
+static float *input_of(const nn_workspace *workspace, size_t rows, int thread) {
+  if (!nn_workspace_each(workspace, rows)) return workspace->room;
+  return workspace->own + (size_t)thread * workspace->own_stride;
+}
+
+float *nn_workspace_input(nn_workspace *workspace, size_t rows, int thread) {
   if (workspace->input != workspace->room) { /* threads that all ask write nothing */
     workspace->input = workspace->room;
     workspace->product_made = false;
   }
-  return workspace->room;
+  return input_of(workspace, rows, thread);
 }
 
 float *nn_workspace_next(nn_workspace *workspace) {
@@ -141,7 +174,7 @@ const float *nn_workspace_output(const nn_workspace *workspace) {
 }
 
 const float *nn_workspace_activation(const nn_workspace *workspace, size_t layer) {
-  NN_ASSERT(layer < workspace->model->layer_count);
+  NN_ASSERT(workspace->watched && layer < workspace->model->layer_count);
   return workspace->outputs[layer];
 }
 
@@ -170,8 +203,9 @@ void nn__workspace_add_time(const nn_workspace *workspace, const nn_team *team, 
 
 /* ---- passes ----------------------------------------------------------------------------------- */
 
-const float *nn__workspace_x(const nn_workspace *workspace, size_t layer) {
-  return layer == 0 ? workspace->input : workspace->outputs[layer - 1];
+const float *nn__workspace_x(const nn_workspace *workspace, const nn_pass *pass, size_t layer) {
+  if (layer > 0) return workspace->outputs[layer - 1];
+  return workspace->input != workspace->room ? workspace->input : input_of(workspace, pass->rows, pass->team->id);
 }
 
 const float *nn__workspace_dy(const nn_workspace *workspace, size_t layer) {
@@ -182,13 +216,6 @@ float *nn__workspace_work(const nn_workspace *workspace, size_t layer) {
   return workspace->work[layer];
 }
 
-/* What the layer behind layer i makes of its output, if layer i can do that, too. */
-static nn_after map_after(const nn_model *model, const nn_workspace *workspace, size_t i) {
-  const nn_layer *behind = i + 1 < model->layer_count ? model->layers[i + 1].layer : NULL;
-  if (behind == NULL || behind->map == NULL || !model->layers[i].layer->ops->maps_after) return (nn_after){0};
-  return (nn_after){.map = behind->map, .p = behind->map_p, .y = workspace->outputs[i + 1]};
-}
-
 void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_pass *pass) {
   NN_ASSERT(workspace->model == model && pass->rows > 0 && pass->rows <= workspace->rows);
   NN_ASSERT(workspace->input == workspace->room || pass->rows == 1);
@@ -197,9 +224,10 @@ void nn_model_forward(const nn_model *model, nn_workspace *workspace, const nn_p
     const nn_layer *layer = model->layers[i].layer;
     own.work = workspace->work[i];
     own.product_made = i == 0 && workspace->product_made;
-    if (pass->rows > 1) own.after = map_after(model, workspace, i);
+    if (pass->rows > 1) own.after = map_after(model, i);
+    if (own.after.map != NULL) own.after.y = workspace->outputs[i + 1];
     const double start = nn__workspace_clock(workspace);
-    layer->ops->forward(layer, &own, nn__workspace_x(workspace, i), workspace->outputs[i]);
+    layer->ops->forward(layer, &own, nn__workspace_x(workspace, pass, i), workspace->outputs[i]);
     nn__workspace_add_time(workspace, pass->team, i, start);
     if (own.product_made) workspace->product_made = false;
     if (own.after.map != NULL) i++;
@@ -217,8 +245,8 @@ void nn_model_backward(const nn_model *model, nn_workspace *workspace, const nn_
     }
     own.work = workspace->work[i];
     const double start = nn__workspace_clock(workspace);
-    layer->ops->backward(layer, &own, nn__workspace_x(workspace, i), workspace->outputs[i], workspace->gradients[i],
-                         i == model->first_trained ? NULL : workspace->gradients[i - 1]);
+    layer->ops->backward(layer, &own, nn__workspace_x(workspace, pass, i), workspace->outputs[i],
+                         workspace->gradients[i], i == model->first_trained ? NULL : workspace->gradients[i - 1]);
     nn__workspace_add_time(workspace, pass->team, model->layer_count + i, start);
   }
 }

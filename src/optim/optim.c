@@ -151,11 +151,6 @@ double nn_optim_lr(const nn_optim *optim, uint64_t step, uint64_t total, uint64_
 
 /* ---- a step ---------------------------------------------------------------------------------- */
 
-/* `gradients` are those from place `origin` of the arena on. */
-static double sum_squares_of(const nn_range *piece, size_t origin, const float *gradients) {
-  return nn_block_sum_squares(piece->last - piece->first, gradients + (piece->first - origin));
-}
-
 /* From the pieces' sums, in index order. */
 static double norm_of(const nn_optim *optim) {
   double sum = 0;
@@ -163,8 +158,10 @@ static double norm_of(const nn_optim *optim) {
   return sqrt(sum);
 }
 
+/* `squares`: where the sum of the gradient's squares goes, or NULL. */
 static void update_piece(const nn_optim *optim, const nn_range *piece, const float *factor, float scale, size_t origin,
-                         const float *gradients, float *params) {
+                         const float *gradients, float *params, double *squares) {
+  const nn_optim_ops *ops = optim->ops;
   nn_optim_block block = {
       .count = piece->last - piece->first,
       .factor = factor,
@@ -173,7 +170,12 @@ static void update_piece(const nn_optim *optim, const nn_range *piece, const flo
   };
   block.param = params + piece->first;
   for (int s = 0; s < optim->slot_count; s++) block.slot[s] = optim->slots[s] + piece->first;
-  optim->ops->update(optim->options, &block);
+  if (squares != NULL && scale == 1 && ops->update_and_sum != NULL &&
+      ops->update_and_sum(optim->options, &block, squares))
+    return;
+  /* just before its update, which then finds the gradient in the first-level cache */
+  if (squares != NULL) *squares = nn_block_sum_squares(block.count, block.gradient);
+  ops->update(optim->options, &block);
 }
 
 void nn_optim_prepare(const nn_optim *optim, uint64_t step, double lr, nn_optim_part *out) {
@@ -184,19 +186,20 @@ void nn_optim_prepare(const nn_optim *optim, uint64_t step, double lr, nn_optim_
 
 void nn_optim_look(nn_optim *optim, size_t first, size_t last, const float *gradients) {
   const size_t begin = optim->piece_of[first], end = optim->piece_of[last];
-  for (size_t i = begin; i < end; i++)
-    optim->squares[i] = sum_squares_of(&optim->pieces[i], optim->pieces[begin].first, gradients);
+  for (size_t i = begin; i < end; i++) {
+    const nn_range *piece = &optim->pieces[i];
+    optim->squares[i] =
+        nn_block_sum_squares(piece->last - piece->first, gradients + (piece->first - optim->pieces[begin].first));
+  }
 }
 
 void nn_optim_update(nn_optim *optim, const nn_optim_part *part, size_t first, size_t last, const float *gradients,
                      float *params) {
   const size_t begin = optim->piece_of[first], end = optim->piece_of[last];
   for (size_t i = begin; i < end; i++) {
-    const nn_range *piece = &optim->pieces[i];
     const size_t origin = optim->pieces[begin].first;
-    /* just before its update, which then finds its gradient in the first-level cache */
-    if (part->norm) optim->squares[i] = sum_squares_of(piece, origin, gradients);
-    update_piece(optim, piece, part->factor, part->scale, origin, gradients, params);
+    update_piece(optim, &optim->pieces[i], part->factor, part->scale, origin, gradients, params,
+                 part->norm ? &optim->squares[i] : NULL);
   }
 }
 
@@ -230,7 +233,7 @@ void nn_optim_update_outer(nn_optim *optim, const nn_optim_part *part, size_t fi
     for (size_t from = 0; from < gradient->width; from += NN_SUM_BLOCK) {
       const size_t left = gradient->width - from, at = place + r * gradient->width + from;
       const nn_range piece = {at, at + (left < NN_SUM_BLOCK ? left : NN_SUM_BLOCK)};
-      update_piece(optim, &piece, part->factor, gradient->a[r], at, gradient->b + from, params);
+      update_piece(optim, &piece, part->factor, gradient->a[r], at, gradient->b + from, params, NULL);
     }
   static const nn_team alone = {.id = 0, .size = 1};
   if (gradient->x != NULL)

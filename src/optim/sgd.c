@@ -4,6 +4,7 @@
  *   b ← momentum b + g            (b = 0 at first)
  *   p ← p − lr b                  with Nesterov: p ← p − lr (g + momentum b) */
 #include "kernels/dots.h"
+#include "kernels/squares.h"
 #include "optim/internal.h"
 
 typedef struct sgd_options {
@@ -54,6 +55,25 @@ NN__BODY void nn__sgd_plain_body(size_t count, float scale, const float *factor,
 }
 NN__CLONES(void, nn__sgd_plain, (size_t count, float scale, const float *factor, const float *gradient, float *param),
            (count, scale, factor, gradient, param))
+
+NN__BODY double plain_and_sum(const bool decays, size_t count, float lr, float decay, const float *gradient,
+                              float *param) {
+  double lane[NN__SUM_LANES] = {0.0};
+  size_t i = 0;
+  for (; i + NN__SUM_STRIP <= count; i += NN__SUM_STRIP) {
+    nn__strip_squares(gradient + i, lane);
+    plain(decays, NN__SUM_STRIP, 1, lr, decay, gradient + i, param + i);
+  }
+  plain(decays, count - i, 1, lr, decay, gradient + i, param + i);
+  return nn__rest_squares(count - i, gradient + i, lane);
+}
+
+NN__BODY double nn__sgd_plain_and_sum_body(size_t count, const float *factor, const float *gradient, float *param) {
+  if (factor[DECAY] > 0) return plain_and_sum(true, count, factor[LR], factor[DECAY], gradient, param);
+  return plain_and_sum(false, count, factor[LR], 0, gradient, param);
+}
+NN__CLONES(double, nn__sgd_plain_and_sum, (size_t count, const float *factor, const float *gradient, float *param),
+           (count, factor, gradient, param))
 
 NN__BODY void nn__sgd_outer_body(size_t rows, size_t width, const float *factor, const float *a, const float *b,
                                  float *param) {
@@ -147,6 +167,14 @@ static void sgd_update(const void *options, const nn_optim_block *block) {
     nn__sgd_momentum(count, scale, block->factor, block->gradient, block->param, block->slot[0]);
 }
 
+static bool sgd_update_and_sum(const void *options, const nn_optim_block *block, double *squares) {
+  const sgd_options *o = options;
+  if (o->momentum > 0) return false;
+  const double quick = nn__sgd_plain_and_sum(block->count, block->factor, block->gradient, block->param);
+  *squares = nn__squares_checked(quick, block->count, block->gradient);
+  return true;
+}
+
 static bool sgd_update_outer(const void *options, const float *factor, const nn_outer *gradient, float *param) {
   const sgd_options *o = options;
   if (o->momentum > 0) return false;
@@ -176,5 +204,6 @@ const nn_optim_ops nn__optim_sgd_ops = {
     .slots = sgd_slots,
     .prepare = sgd_prepare,
     .update = sgd_update,
+    .update_and_sum = sgd_update_and_sum,
     .update_outer = sgd_update_outer,
 };

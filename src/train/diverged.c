@@ -10,6 +10,7 @@ enum { SKIPPED_MAX = 100 /* in a row: the data will not get better */ };
 /* The first layer of which an output is not finite, in the pieces of this rank. */
 typedef struct search {
   nn__trainer *t;
+  nn_workspace *workspace;
   size_t layer;
 } search;
 
@@ -21,8 +22,7 @@ static void look_at_outputs(const nn_team *team, void *context) {
     nn__piece_rows(t->step.samples, t->virtual_ranks, t->first_piece + i, &first, &rows);
     if (rows == 0) continue;
     const uint32_t *ids = t->step.ids + first;
-    nn_dataset_gather(t->dataset, NN_SET_TRAIN, team, ids, rows, nn_workspace_input(t->workspace), t->rows.labels,
-                      t->rows.values);
+    nn__gather(t->dataset, NN_SET_TRAIN, team, ids, rows, s->workspace, &t->rows);
     const nn_pass pass = {.team = team,
                           .rows = rows,
                           .training = true,
@@ -30,10 +30,10 @@ static void look_at_outputs(const nn_team *team, void *context) {
                           .step = t->progress.step,
                           .samples = ids,
                           .params = t->params};
-    nn_model_forward(t->model, t->workspace, &pass);
+    nn_model_forward(t->model, s->workspace, &pass);
     for (size_t layer = 0; team->id == 0 && layer < s->layer; layer++) {
       const size_t width = nn_shape_size(&nn_model_layer(t->model, layer)->out);
-      if (!nn_all_finite(rows * width, nn_workspace_activation(t->workspace, layer))) s->layer = layer;
+      if (!nn_all_finite(rows * width, nn_workspace_activation(s->workspace, layer))) s->layer = layer;
     }
     nn_team_barrier(team);
   }
@@ -65,7 +65,11 @@ static nn_status find_cause(nn__trainer *t, const nn_model_tensor *parameter, nn
                 nn_model_layer_name(t->model, tensor->layer));
     return NN_OK;
   }
-  nn_team_run(t->threads, look_at_outputs, &s);
+  const nn_status status = nn_comm_agree(
+      t->comm, nn_workspace_create(t->model, t->capacity, NN_WORKSPACE_FORWARD, t->threads, &s.workspace));
+  if (status == NN_OK) nn_team_run(t->threads, look_at_outputs, &s);
+  nn_workspace_destroy(&s.workspace);
+  NN_TRY(status);
   double first = -(double)s.layer;
   NN_TRY(nn_comm_max_double(t->comm, &first, 1));
   const size_t layer = (size_t)-first;

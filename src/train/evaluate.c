@@ -13,8 +13,7 @@ typedef struct block_run {
 static void run_block(const nn_team *team, void *context) {
   const block_run *run = context;
   const nn__evaluation *e = run->evaluation;
-  nn_dataset_gather(e->dataset, run->set, team, run->ids, run->rows, nn_workspace_input(e->workspace), e->rows->labels,
-                    e->rows->values);
+  nn__gather(e->dataset, run->set, team, run->ids, run->rows, e->workspace, e->rows);
   const nn_pass pass = {.team = team, .rows = run->rows, .params = e->params, .samples = run->ids};
   nn_model_forward(e->model, e->workspace, &pass);
   const float *outputs = nn_workspace_output(e->workspace);

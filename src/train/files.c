@@ -52,7 +52,7 @@ static nn_status job_begin(job *j, const char *checkpoint, const char *data, con
                    checkpoint, nn_shape_text(&j->trained->shape, wants));
   const size_t outputs = nn_model_outputs(j->trained->model);
   NN_TRY(nn__task_create(j->trained->config, target, outputs, j->trained->normalizer.target_deviation, &j->task));
-  NN_TRY(nn_workspace_create(j->trained->model, NN__EVAL_ROWS, false, &j->workspace));
+  NN_TRY(nn_workspace_create(j->trained->model, NN__EVAL_ROWS, NN_WORKSPACE_FORWARD, 1, &j->workspace));
   return nn__rows_create(NN__EVAL_ROWS, &j->task, &j->rows);
 }
 
@@ -141,7 +141,8 @@ static void run_block(const nn_team *team, void *context) {
   job *j = run->j;
   uint32_t ids[NN__EVAL_ROWS];
   for (size_t i = 0; i < run->rows; i++) ids[i] = run->first + (uint32_t)i;
-  nn_dataset_gather(j->dataset, NN_SET_TEST, team, ids, run->rows, nn_workspace_input(j->workspace), NULL, NULL);
+  nn_dataset_gather(j->dataset, NN_SET_TEST, team, ids, run->rows, nn_workspace_input(j->workspace, run->rows, 0), NULL,
+                    NULL);
   const nn_pass pass = {.team = team, .rows = run->rows, .params = j->trained->params, .samples = ids};
   nn_model_forward(j->trained->model, j->workspace, &pass);
   if (j->seen > 0 && team->id == 0) take_activations(j, run);

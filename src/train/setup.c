@@ -106,6 +106,10 @@ static bool keeps_gradients(const nn__trainer *t, int size) {
   return size > 1 || t->virtual_ranks > 1 || t->config->train.clip_norm > 0 || traced;
 }
 
+static nn_workspace_use workspace_use(const nn__trainer *t) {
+  return t->options != NULL && t->options->trace > 0 ? NN_WORKSPACE_WATCHED : NN_WORKSPACE_TRAINING;
+}
+
 /* Of a thread, for packed matrices. */
 static size_t room_floats(const nn__trainer *t) {
   return nn_model_param_count(t->model) < NN__ROOM_WORTH ? 0 : NN_TEAM_ROOM;
@@ -140,7 +144,7 @@ void nn__memory_plan(const nn__trainer *t, int size, nn__memory *out) {
                       .gradients = nn_tree_bytes(t->virtual_ranks, size, 0, t->arena + NN__TAIL) +
                                    threads * (slots * t->scratch_floats + room_floats(t)) * sizeof(float),
                       .optimizer = nn_optim_bytes(&t->config->train.optimizer, parameters),
-                      .activations = nn_workspace_bytes(t->model, t->capacity, true) +
+                      .activations = nn_workspace_bytes(t->model, t->capacity, workspace_use(t), (int)threads) +
                                      nn__rows_bytes(t->capacity, &t->task) + nn__rows_bytes(1, &t->task),
                       .data_private = nn_dataset_private_bytes(t->dataset) + samples * sizeof(uint32_t),
                       .data_shared = nn_dataset_shared_bytes(t->dataset),
@@ -265,7 +269,7 @@ static nn_status allocate(nn__trainer *t) {
                                            ranges, blocks, &t->optim);
   nn_free(ranges);
   NN_TRY(status);
-  NN_TRY(nn_workspace_create(t->model, t->capacity, true, &t->workspace));
+  NN_TRY(nn_workspace_create(t->model, t->capacity, workspace_use(t), t->threads, &t->workspace));
   NN_TRY(nn__rows_create(t->capacity, &t->task, &t->rows));
   NN_TRY(nn__rows_create(1, &t->task, &t->next));
   NN_TRY(nn_alloc(nn_dataset_count(t->dataset, NN_SET_TRAIN), sizeof(uint32_t), "the order of an epoch", &memory));

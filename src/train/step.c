@@ -75,8 +75,7 @@ static group group_from(const nn__trainer *t, const nn_team *team, int first) {
 static void take_rows(nn__trainer *t, const nn_team *team, const group *g) {
   const nn__rows *next = &t->next;
   if (t->next_step == 0 || t->next_step != t->progress.step) {
-    nn_dataset_gather(t->dataset, NN_SET_TRAIN, team, g->pass.samples, g->rows, nn_workspace_input(t->workspace),
-                      t->rows.labels, t->rows.values);
+    nn__gather(t->dataset, NN_SET_TRAIN, team, g->pass.samples, g->rows, t->workspace, &t->rows);
     return;
   }
   nn_workspace_turn(t->workspace);
@@ -98,11 +97,12 @@ static void take_next(nn__trainer *t, const nn_team *team) {
   if (team->id == 0 && next < samples) (void)nn_dataset_fetch(t->dataset, NN_SET_TRAIN, t->order[next]);
 }
 
-/* Rows of the next minibatch, which this thread will gather: on their way from memory while gradients are made. */
+/* Rows of the next minibatch that this thread will gather: on their way from memory while gradients are made. */
 typedef struct rows_ahead {
   const uint32_t *ids;
   size_t count, asked;
-  size_t bytes; /* of those asked for */
+  size_t bytes;        /* of those asked for */
+  size_t blocks, made; /* of the thread's gradients */
 } rows_ahead;
 
 enum { AHEAD_MOST = 128 << 10 /* bytes, about, that a thread's cache has room for beside gradients */ };
@@ -111,16 +111,18 @@ static rows_ahead ahead_of(const nn__trainer *t, const nn_team *team, const grou
   const bool whole = g->first == t->first_piece && g->last == t->first_piece + t->pieces;
   if (!whole || g->rows == 1) return (rows_ahead){0}; /* a single one: take_next() */
   const size_t next = t->progress.position + t->step.samples, samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
-  size_t first, last;
-  nn_team_share(team, g->rows, 1, &first, &last);
+  size_t first = 0, last = g->rows;
+  if (!nn_workspace_each(t->workspace, g->rows)) nn_team_share(team, g->rows, 1, &first, &last);
   if (next + g->row + last > samples) return (rows_ahead){0};
   return (rows_ahead){.ids = t->order + next + g->row + first, .count = last - first};
 }
 
-/* As gradients are made, so rows are asked for: `done` of `all`. */
-static void ask_ahead(const nn__trainer *t, rows_ahead *rows, size_t done, size_t all) {
+/* As gradients are made, so rows are asked for: `blocks` more. */
+static void ask_ahead(const nn__trainer *t, rows_ahead *rows, size_t blocks) {
   if (rows->count == 0) return;
-  for (const size_t due = rows->count * done / all; rows->asked < due && rows->bytes < AHEAD_MOST; rows->asked++)
+  rows->made += blocks;
+  for (const size_t due = rows->count * rows->made / rows->blocks; rows->asked < due && rows->bytes < AHEAD_MOST;
+       rows->asked++)
     rows->bytes += nn_dataset_fetch(t->dataset, NN_SET_TRAIN, rows->ids[rows->asked]);
 }
 
@@ -219,7 +221,7 @@ static void use_blocks(nn__trainer *t, const nn_optim_part *part, size_t first, 
 static void use_outer(nn__trainer *t, const group *g, stack s, const nn_optim_part *part, size_t first, size_t last) {
   for (size_t next; first < last; first = next) {
     nn_outer outer;
-    next = nn_model_outer(t->model, t->workspace, first, last, &outer);
+    next = nn_model_outer(t->model, t->workspace, &g->pass, first, last, &outer);
     if (next > first) {
       nn_optim_update_outer(t->optim, part, first, next, &outer, t->params);
       continue;
@@ -230,26 +232,36 @@ static void use_outer(nn__trainer *t, const group *g, stack s, const nn_optim_pa
   }
 }
 
-/* This thread's share of the blocks: gradients of the group's pieces; with `part`, as all pieces have come, they are
- * used. The last ones first: the parameters that the next pass begins with are still in a cache then. */
-static void make_gradients(nn__trainer *t, const nn_team *team, const group *g, const nn_optim_part *part) {
-  size_t first = 0, last = 0, rows = g->rows / (size_t)(g->last - g->first);
-  /* parts of a gradient need to be in memory only where earlier groups left theirs */
-  const bool scratch = part != NULL && g->first == t->first_piece && t->scratch != NULL;
-  nn_model_block_share(t->model, (size_t)team->size, (size_t)team->id, &first, &last);
-  if (scratch && g->rows == 1 && part != &look_only) {
-    use_outer(t, g, own_stack(t, team), part, first, last);
-    return;
-  }
-  const size_t all = last - first;
-  rows_ahead later = ahead_of(t, team, g);
+/* Blocks [first, last): gradients of the group's pieces; with `part`, as all pieces have come, they are used. The last
+ * ones first: the parameters that the next pass begins with are still in a cache then. */
+static void make_and_use(nn__trainer *t, const nn_team *team, const group *g, const nn_optim_part *part, bool scratch,
+                         size_t first, size_t last, rows_ahead *later) {
+  const size_t rows = g->rows / (size_t)(g->last - g->first);
   for (size_t from; first < last; last = from) {
     from = nn_model_blocks_together(t->model, rows, scratch ? t->scratch_blocks : NN__BLOCKS_ALONE, first, last);
     const stack s = scratch ? own_stack(t, team) : slots_at(t, nn_model_block_at(t->model, from)->range.first);
     make_blocks(t, g, s, from, last);
     if (t->step.broken && from == 0) s.base[0] = INFINITY; /* NNMPI_FAULT */
     if (part != NULL) use_blocks(t, part, from, last, s.base);
-    ask_ahead(t, &later, all - (from - first), all);
+    ask_ahead(t, later, last - from);
+  }
+}
+
+/* This thread's share of the blocks. */
+static void make_gradients(nn__trainer *t, const nn_team *team, const group *g, const nn_optim_part *part) {
+  const size_t size = (size_t)team->size, id = (size_t)team->id;
+  /* parts of a gradient need to be in memory only where earlier groups left theirs */
+  const bool scratch = part != NULL && g->first == t->first_piece && t->scratch != NULL;
+  const bool outer = scratch && g->rows == 1 && part != &look_only;
+  rows_ahead later = ahead_of(t, team, g);
+  size_t parts = 0, first, last;
+  for (; nn_model_block_share(t->model, size, id, parts, &first, &last); parts++) later.blocks += last - first;
+  for (size_t p = 0; p < parts; p++) {
+    nn_model_block_share(t->model, size, id, outer ? p : parts - 1 - p, &first, &last);
+    if (outer)
+      use_outer(t, g, own_stack(t, team), part, first, last);
+    else
+      make_and_use(t, team, g, part, scratch, first, last, &later);
   }
 }
 
@@ -334,14 +346,15 @@ static void use_gradients(nn__trainer *t, const nn_team *team, const group *g, c
   const bool shared = nn_tree_shared(t->tree);
   const int ranks = shared ? nn_comm_size(t->comm) : 1, rank = shared ? nn_comm_rank(t->comm) : 0;
   float *scratch = own_stack(t, team).base;
+  const size_t size = (size_t)(ranks * team->size), id = (size_t)(rank * team->size + team->id);
   size_t first = 0, last = 0;
-  nn_model_block_share(t->model, (size_t)(ranks * team->size), (size_t)(rank * team->size + team->id), &first, &last);
-  for (; first < last; first++) {
-    const nn_range range = nn_model_block_at(t->model, first)->range;
-    const float *sum =
-        shared ? nn_tree_part(t->tree, range.first, range.last - range.first, scratch) : t->step.sum + range.first;
-    use_blocks(t, part, first, first + 1, sum);
-  }
+  for (size_t p = 0; nn_model_block_share(t->model, size, id, p, &first, &last); p++)
+    for (; first < last; first++) {
+      const nn_range range = nn_model_block_at(t->model, first)->range;
+      const float *sum =
+          shared ? nn_tree_part(t->tree, range.first, range.last - range.first, scratch) : t->step.sum + range.first;
+      use_blocks(t, part, first, first + 1, sum);
+    }
 }
 
 /* The norm first where gradients are clipped, or may not be finite. */

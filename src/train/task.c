@@ -71,11 +71,25 @@ void nn__rows_clear(nn__rows *rows) {
   *rows = (nn__rows){0};
 }
 
+void nn__gather(const nn_dataset *dataset, nn_set set, const nn_team *team, const uint32_t *ids, size_t rows,
+                nn_workspace *workspace, nn__rows *out) {
+  static const nn_team alone = {.id = 0, .size = 1};
+  float *x = nn_workspace_input(workspace, rows, team->id);
+  if (!nn_workspace_each(workspace, rows)) {
+    nn_dataset_gather(dataset, set, team, ids, rows, x, out->labels, out->values);
+    return;
+  }
+  const bool targets = team->id == 0; /* of these there is one copy */
+  nn_dataset_gather(dataset, set, &alone, ids, rows, x, targets ? out->labels : NULL, targets ? out->values : NULL);
+  nn_team_barrier(team);
+}
+
 /* Rank of the label's output among the outputs: 0 if none is larger; an equal output counts against it where its index
  * is lower, as the first of equal maxima is taken for the answer. */
 static size_t place_of_label(const float *y, size_t width, size_t label) {
-  size_t place = 0;
-  for (size_t j = 0; j < width; j++) place += y[j] > y[label] || (y[j] == y[label] && j < label) || isnan(y[j]);
+  const float own = y[label];
+  size_t place = 0; /* without a branch; what is not ≤ is larger, or NaN */
+  for (size_t j = 0; j < width; j++) place += (size_t)((!(y[j] <= own)) | ((y[j] == own) & (j < label)));
   return place;
 }
 

@@ -134,7 +134,7 @@ void nn__trace_forward(nn__trainer *t, int piece, size_t rows) {
   t->trace->rows = rows;
   if (t->virtual_ranks > 1) nn_text_add(out, " virtual rank %d of %d\n", piece, t->virtual_ranks);
   nn_text_add(out, " forward\n");
-  add_values(out, "x", nn_dataset_shape(t->dataset), rows, nn_workspace_input(t->workspace));
+  add_values(out, "x", nn_dataset_shape(t->dataset), rows, nn_workspace_input(t->workspace, rows, 0));
   for (size_t i = 0; i < nn_model_layer_count(t->model); i++) {
     const nn_layer *layer = nn_model_layer(t->model, i);
     layer_label(t, i, is_dense(layer) ? ": z" : ": a", label, sizeof label);

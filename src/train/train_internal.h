@@ -58,6 +58,9 @@ typedef struct nn__rows {
 size_t nn__rows_bytes(size_t capacity, const nn__task *task);
 nn_status nn__rows_create(size_t capacity, const nn__task *task, nn__rows *out);
 void nn__rows_clear(nn__rows *rows);
+/* Samples → inputs of the next pass, and their targets. Team function; synchronised. */
+void nn__gather(const nn_dataset *dataset, nn_set set, const nn_team *team, const uint32_t *ids, size_t rows,
+                nn_workspace *workspace, nn__rows *out);
 
 /* Find loss, width and threshold for a configuration and a target. */
 nn_status nn__task_create(const nn_config *config, const nn_target_info *target, size_t width, const double *deviation,

@@ -27,7 +27,7 @@ static void resume_from(const nn_trained *trained, nn_checkpoint *checkpoint) {
 static void predict_with(const nn_trained *trained) {
   float x[64] = {0}, y[64];
   if (nn_shape_size(&trained->shape) > 64 || nn_model_outputs(trained->model) > 64) return;
-  if (nn_workspace_bytes(trained->model, NN_PREDICT_ROWS, false) > 1 << 26) return;
+  if (nn_workspace_bytes(trained->model, NN_PREDICT_ROWS, NN_WORKSPACE_FORWARD, 1) > 1 << 26) return;
   if (!fuzz_failed(nn_trained_predict(trained, 1, 1, x, y))) (void)nn_trained_class(trained, y, NULL);
 }
 

@@ -29,6 +29,7 @@ NEIGHBOURS = {
 SHARED = {
     "kernels/clones.h",  # macros: one body of C compiled for several instruction sets
     "kernels/dots.h",  # bodies to be inlined: the chains of a dot product
+    "kernels/squares.h",  # and of a sum of squares
 }
 
 ONLY_IN = {
