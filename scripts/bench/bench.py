@@ -131,13 +131,22 @@ def on_cores(cores):
     return ["taskset", "-c", ",".join(map(str, cores))]
 
 
-def peak(build, count):
-    """GFLOP/s that so many cores do at most, measured now."""
+def limit(build, count, name, *arguments):
     program = pathlib.Path(build) / "scripts/bench/peak"
     if not program.exists():
         raise Failure(f"{program} is not there: cmake --build {build} --target bench")
-    text = run_quietly([*on_cores(CORES[:count]), program])
-    return float(re.search(r"^peak_gflops_all_cores ([\d.]+)", text, re.M)[1])
+    text = run_quietly([*on_cores(CORES[:count]), program, *arguments])
+    return float(re.search(rf"^{name} ([\d.]+)", text, re.M)[1])
+
+
+def peak(build, count):
+    """GFLOP/s that so many cores do at most, measured now."""
+    return limit(build, count, "peak_gflops_all_cores")
+
+
+def round_trip(build):
+    """Nanoseconds from one core to another and back, measured now."""
+    return limit(build, 2, "round_trip_ns", "--round-trip")
 
 
 def resident(pid):

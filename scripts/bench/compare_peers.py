@@ -12,7 +12,8 @@ the rounds of medians over epochs; ratios are medians over the rounds, too, agai
 network is written by hand, has its turn where the batch is one sample. nnmpi runs as a user runs it: mpirun, all defaults, so that
 every epoch is shuffled, metrics and history are kept and a checkpoint is written after it. Its seconds are those of metrics.csv:
 training, without the checkpoint behind it.
-The limit is the FMA peak of as many cores, measured in every round.
+The limit is the FMA peak of as many cores, measured in every round. On several cores, how far apart two of them are is measured before and
+after every run: the nanoseconds that a word takes from one to the other and back. A virtual machine's cores may change places at any time.
 
 First step: from the launch to the end of the first step, in which a peer imports, reads and compiles; where an epoch is
 compiled as a whole, less the time of the steps behind the first. Beside it: until a program that does nothing else has started MPI.
@@ -164,6 +165,7 @@ class Row:
         for system in options.systems:
             if system in self.broken or (system == "numpy" and self.work.batch > 1):
                 continue
+            before = bench.round_trip(options.build) if cores > 1 else 0
             try:
                 if system == "nnmpi":
                     figures = run_nnmpi(data, self.work, self.ranks, self.threads)
@@ -179,8 +181,9 @@ class Row:
                 print(f"{NAMES[system]} is left out: {failure}", file=sys.stderr, flush=True)
                 continue
             self.runs.setdefault(system, []).append(figures)
+            path = f"   cores {before:.0f}, {bench.round_trip(options.build):.0f} ns apart" if cores > 1 else ""
             print(f"  {self.name} {self.layout} {system:14} {figures.rate:11,.0f} samples/s {self.share(figures.rate):6.1%} of the peak, "
-                  f"first step {figures.first:6.2f} s, {figures.rss:6.0f} MiB   load {os.getloadavg()[0]:.1f}", flush=True)
+                  f"first step {figures.first:6.2f} s, {figures.rss:6.0f} MiB   load {os.getloadavg()[0]:.1f}{path}", flush=True)
 
     def share(self, rate):
         return rate * self.work.flops() / 1e9 / statistics.median(self.peaks)
