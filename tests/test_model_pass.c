@@ -252,7 +252,7 @@ static void each_thread_has_inputs_of_its_own_while_they_are_few(void **state) {
   static const struct {
     size_t rows;
     bool each;
-  } passes[] = {{1, true}, {65, true}, {66, false}, {300, false}};
+  } passes[] = {{1, true}, {262, true}, {263, false}, {300, false}};
   nn_workspace *large = NULL;
   assert_int_equal(nn_workspace_create(n.model, 300, NN_WORKSPACE_TRAINING, 3, &large), NN_OK);
   for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {

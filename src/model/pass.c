@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { OWN_FLOATS = 64 << 10 /* of inputs that each thread has: no more than a second-level cache has room for */ };
+enum { OWN_FLOATS = 256 << 10 /* of inputs that each thread has: no more than a second-level cache has room for */ };
 
 /* One block: this struct, the three tables, then the floats. */
 struct nn_workspace {
