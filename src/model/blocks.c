@@ -8,7 +8,7 @@ enum {
   ROWS = 2, /* grain; together they fill a micro-kernel. Constants, as the norm of gradients is a sum over blocks */
   FLOATS = 2048, /* of a block, at least: less is not worth a call, and a block stays in the first-level cache until its
                     parameters have come */
-  WORTH = 4,     /* blocks for each worker of a tensor that is divided by itself */
+  WORTH = 4,     /* blocks for each worker, at least, of what is divided by itself */
   ROW_COST = 16  /* elements: the gradients of narrow tensors take longer, those of biases most */
 };
 
@@ -77,13 +77,14 @@ static size_t tensor_end(const nn_model *model, size_t block) {
   return block + (param->dims[0] - at->first_row + rows - 1) / rows;
 }
 
-/* A part is a tensor and those behind it that have too few blocks for so many workers. */
-static size_t part_end(const nn_model *model, size_t size, size_t block) {
-  for (size_t next; block < model->block_count; block = next) {
-    next = tensor_end(model, block);
-    if (next - block >= WORTH * size) break;
+/* A part has enough blocks for so many workers, and ends where a tensor begins that has enough by itself. */
+static size_t part_end(const nn_model *model, size_t size, size_t begin) {
+  size_t end = begin;
+  for (size_t next; end < model->block_count; end = next) {
+    next = tensor_end(model, end);
+    if (end - begin >= WORTH * size && next - end >= WORTH * size) break;
   }
-  return block;
+  return end;
 }
 
 bool nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t part, size_t *first, size_t *last) {
@@ -95,7 +96,7 @@ bool nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t 
   for (size_t found = 0; found <= part; found++) {
     begin = end;
     if (begin == model->block_count) return false;
-    end = part_end(model, size, tensor_end(model, begin));
+    end = part_end(model, size, begin);
   }
   const size_t before = model->blocks[begin].cost_before, cost = model->blocks[end - 1].cost_before - before;
   *first = id == 0 ? begin : block_behind(model, before + cost / size * id);
