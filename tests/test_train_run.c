@@ -59,6 +59,17 @@ static void a_small_network_learns_to_tell_the_classes_apart(void **state) {
   assert_true(result.test.accuracy == result.valid.accuracy); /* valid: test */
 }
 
+/* Of 61 test samples 16 have label 0, and 15 each label 1, 2, 3. */
+static void of_equal_outputs_the_first_is_the_answer(void **state) {
+  nn_comm *comm = *state;
+  char yaml[2048];
+  nn_train_result result;
+  configure(yaml, "equal", "", "hidden: [3], init: zeros", "epochs: 1, top_k: 2, optimizer: {name: sgd, lr: 0}", "");
+  assert_int_equal(nn_test_train(comm, yaml, NULL, &result), NN_OK);
+  assert_true(fabs(result.test.accuracy - 16.0 / 61) < 1e-12);
+  assert_true(fabs(result.test.top_k - 31.0 / 61) < 1e-12);
+}
+
 static void every_file_of_a_run_is_there(void **state) {
   static const char *const names[] = {"config.yaml", "metrics.csv",         "summary.json",
                                       "history.h5",  "checkpoints/best.h5", "checkpoints/step-000000110.h5"};
@@ -207,6 +218,7 @@ static void a_plain_reduction_trains_as_well(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_small_network_learns_to_tell_the_classes_apart),
+      cmocka_unit_test(of_equal_outputs_the_first_is_the_answer),
       cmocka_unit_test(every_file_of_a_run_is_there),
       cmocka_unit_test(the_same_command_again_says_that_the_run_is_finished),
       cmocka_unit_test(another_configuration_is_refused_with_the_difference),
