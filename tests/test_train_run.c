@@ -70,6 +70,24 @@ static void of_equal_outputs_the_first_is_the_answer(void **state) {
   assert_true(fabs(result.test.top_k - 31.0 / 61) < 1e-12);
 }
 
+/* As where ranks share sockets unevenly. The second layer has enough blocks for some of these numbers of threads. */
+static void ranks_may_have_different_numbers_of_threads(void **state) {
+  nn_comm *comm = *state;
+  char yaml[2048];
+  nn_checkpoint_digests digests[2];
+  for (int uneven = 0; uneven < 2; uneven++) {
+    const char *run = uneven ? "uneven" : "even";
+    configure(yaml, run, "", "hidden: [300, 200]", "epochs: 1, clip_norm: 1, optimizer: {name: sgd, lr: 0.1}",
+              "parallel: {virtual_ranks: 4}");
+    setenv("OMP_NUM_THREADS", uneven && nn_comm_rank(comm) % 2 == 1 ? "5" : "1", 1);
+    assert_int_equal(nn_test_train(comm, yaml, NULL, NULL), NN_OK);
+    unsetenv("OMP_NUM_THREADS");
+    assert_int_equal(nn_comm_barrier(comm), NN_OK);
+    digests[uneven] = digests_of(run, "");
+  }
+  assert_true(digests[0].parameters == digests[1].parameters);
+}
+
 static void every_file_of_a_run_is_there(void **state) {
   static const char *const names[] = {"config.yaml", "metrics.csv",         "summary.json",
                                       "history.h5",  "checkpoints/best.h5", "checkpoints/step-000000110.h5"};
@@ -219,6 +237,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_small_network_learns_to_tell_the_classes_apart),
       cmocka_unit_test(of_equal_outputs_the_first_is_the_answer),
+      cmocka_unit_test(ranks_may_have_different_numbers_of_threads),
       cmocka_unit_test(every_file_of_a_run_is_there),
       cmocka_unit_test(the_same_command_again_says_that_the_run_is_finished),
       cmocka_unit_test(another_configuration_is_refused_with_the_difference),

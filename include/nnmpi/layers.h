@@ -75,7 +75,7 @@ typedef struct nn_layer_ops {
   bool product_first; /**< forward of one row begins with the product of x and the first parameter, transposed, of
                          which outer() is the gradient; it leaves it out where pass->product_made says it is done */
   bool maps_after;    /**< forward of several rows goes on with pass->after.map, where that is not NULL: what the layer
-                         behind this one does */
+                         behind this one does. Backward does not look at y, which may be what the map made of it */
   bool elementwise;   /**< backward makes each element of dx from that of dy: dx == dy is allowed */
   bool one_piece; /**< gradient() is asked for all rows of a pass: pieces of a batch go through one by one. Otherwise
                      it does not look at pass->work, and may be asked for some rows: x and dy then begin with them */

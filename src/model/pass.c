@@ -14,7 +14,8 @@ struct nn_workspace {
   float **work;      /* [layers] of every layer */
   float **gradients; /* [layers] of every layer's output; NULL where not training, and below what is trained */
   float *room;       /* [rows, in] for inputs */
-  float *own;        /* [threads, own_stride], each [own_rows, in] for inputs; NULL: there is one thread */
+  float *own; /* [threads, own_stride], each [own_rows, in] for inputs; NULL: there is one thread, or a sample is too
+                 large */
   size_t own_rows, own_stride;
   float *input;                 /* of the pass: `room`, or one of next.inputs */
   bool product_made;            /* of the pass: the first layer's output holds the product that it begins with */
@@ -129,7 +130,7 @@ void nn_workspace_destroy(nn_workspace **workspace) {
 }
 
 bool nn_workspace_each(const nn_workspace *workspace, size_t rows) {
-  return rows <= workspace->own_rows;
+  return rows > 0 && rows <= workspace->own_rows;
 }
 
 static float *input_of(const nn_workspace *workspace, size_t rows, int thread) {

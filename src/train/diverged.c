@@ -65,11 +65,15 @@ static nn_status find_cause(nn__trainer *t, const nn_model_tensor *parameter, nn
                 nn_model_layer_name(t->model, tensor->layer));
     return NN_OK;
   }
-  const nn_status status = nn_comm_agree(
-      t->comm, nn_workspace_create(t->model, t->capacity, NN_WORKSPACE_FORWARD, t->threads, &s.workspace));
+  const size_t pieces = (size_t)t->virtual_ranks, rows = (t->step.samples + pieces - 1) / pieces;
+  const nn_status status =
+      nn_comm_agree(t->comm, nn_workspace_create(t->model, rows, NN_WORKSPACE_FORWARD, t->threads, &s.workspace));
   if (status == NN_OK) nn_team_run(t->threads, look_at_outputs, &s);
   nn_workspace_destroy(&s.workspace);
-  NN_TRY(status);
+  if (status != NN_OK) { /* no memory to look */
+    nn_text_add(out, "the loss is not finite");
+    return NN_OK;
+  }
   double first = -(double)s.layer;
   NN_TRY(nn_comm_max_double(t->comm, &first, 1));
   const size_t layer = (size_t)-first;

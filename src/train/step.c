@@ -113,8 +113,10 @@ static rows_ahead ahead_of(const nn__trainer *t, const nn_team *team, const grou
   const size_t next = t->progress.position + t->step.samples, samples = nn_dataset_count(t->dataset, NN_SET_TRAIN);
   size_t first = 0, last = g->rows;
   if (!nn_workspace_each(t->workspace, g->rows)) nn_team_share(team, g->rows, 1, &first, &last);
-  if (next + g->row + last > samples) return (rows_ahead){0};
-  return (rows_ahead){.ids = t->order + next + g->row + first, .count = last - first};
+  const size_t begin = next + g->row, left = samples > begin ? samples - begin : 0;
+  if (last > left) last = left;
+  if (first >= last) return (rows_ahead){0};
+  return (rows_ahead){.ids = t->order + begin + first, .count = last - first};
 }
 
 /* As gradients are made, so rows are asked for: `blocks` more. */
@@ -346,15 +348,16 @@ static void use_gradients(nn__trainer *t, const nn_team *team, const group *g, c
   const bool shared = nn_tree_shared(t->tree);
   const int ranks = shared ? nn_comm_size(t->comm) : 1, rank = shared ? nn_comm_rank(t->comm) : 0;
   float *scratch = own_stack(t, team).base;
-  const size_t size = (size_t)(ranks * team->size), id = (size_t)(rank * team->size + team->id);
-  size_t first = 0, last = 0;
-  for (size_t p = 0; nn_model_block_share(t->model, size, id, p, &first, &last); p++)
-    for (; first < last; first++) {
+  size_t first = 0, last = 0, from = 0, to = 0;
+  for (size_t p = 0; nn_model_block_share(t->model, (size_t)ranks, (size_t)rank, p, &first, &last); p++) {
+    nn_team_share(team, last - first, 1, &from, &to); /* ranks may have different numbers of threads */
+    for (to += first, first += from; first < to; first++) {
       const nn_range range = nn_model_block_at(t->model, first)->range;
       const float *sum =
           shared ? nn_tree_part(t->tree, range.first, range.last - range.first, scratch) : t->step.sum + range.first;
       use_blocks(t, part, first, first + 1, sum);
     }
+  }
 }
 
 /* The norm first where gradients are clipped, or may not be finite. */

@@ -88,7 +88,7 @@ void nn__gather(const nn_dataset *dataset, nn_set set, const nn_team *team, cons
  * is lower, as the first of equal maxima is taken for the answer. */
 static size_t place_of_label(const float *y, size_t width, size_t label) {
   const float own = y[label];
-  size_t place = 0; /* without a branch; what is not ≤ is larger, or NaN */
+  size_t place = 0; /* without a branch; what is not ≤ is larger, or NaN; behind an own NaN is nothing */
   for (size_t j = 0; j < width; j++) place += (size_t)((!(y[j] <= own)) | ((y[j] == own) & (j < label)));
   return place;
 }
