@@ -70,14 +70,15 @@ static void of_equal_outputs_the_first_is_the_answer(void **state) {
   assert_true(fabs(result.test.top_k - 31.0 / 61) < 1e-12);
 }
 
-/* As where ranks share sockets unevenly. The second layer has enough blocks for some of these numbers of threads. */
+/* As where ranks share sockets unevenly. Layers have enough blocks to be divided each by itself for some of
+ * these numbers of threads, not for others. */
 static void ranks_may_have_different_numbers_of_threads(void **state) {
   nn_comm *comm = *state;
   char yaml[2048];
   nn_checkpoint_digests digests[2];
   for (int uneven = 0; uneven < 2; uneven++) {
     const char *run = uneven ? "uneven" : "even";
-    configure(yaml, run, "", "hidden: [300, 200]", "epochs: 1, clip_norm: 1, optimizer: {name: sgd, lr: 0.1}",
+    configure(yaml, run, "", "hidden: [300, 200, 200]", "epochs: 1, clip_norm: 1, optimizer: {name: sgd, lr: 0.1}",
               "parallel: {virtual_ranks: 4}");
     setenv("OMP_NUM_THREADS", uneven && nn_comm_rank(comm) % 2 == 1 ? "5" : "1", 1);
     assert_int_equal(nn_test_train(comm, yaml, NULL, NULL), NN_OK);
