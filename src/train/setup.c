@@ -99,15 +99,18 @@ static size_t row_capacity(const nn__trainer *t, int size) {
   return nn_model_takes_pieces(t->model) && least < together ? together : least;
 }
 
+static bool is_traced(const nn__trainer *t) {
+  return t->options != NULL && t->options->trace > 0;
+}
+
 /* Are whole gradients kept? One process without clipping makes them in parts and updates with each; pieces that do not
  * go through the network together are added up in whole. */
 static bool keeps_gradients(const nn__trainer *t, int size) {
-  const bool traced = t->options != NULL && t->options->trace > 0;
-  return size > 1 || t->virtual_ranks > 1 || t->config->train.clip_norm > 0 || traced;
+  return size > 1 || t->virtual_ranks > 1 || t->config->train.clip_norm > 0 || is_traced(t);
 }
 
 static nn_workspace_use workspace_use(const nn__trainer *t) {
-  return t->options != NULL && t->options->trace > 0 ? NN_WORKSPACE_WATCHED : NN_WORKSPACE_TRAINING;
+  return is_traced(t) ? NN_WORKSPACE_WATCHED : NN_WORKSPACE_TRAINING;
 }
 
 /* Of a thread, for packed matrices. */
