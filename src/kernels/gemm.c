@@ -166,13 +166,14 @@ static void plan(block *w) {
 /* ---- few rows times the transpose of many ------------------------------------------------------------ */
 
 /* C' = B A' does with a copy of the few rows of A, where C = A B' would need one of all of B. The chains are the same.
- */
+ * Turning C back costs about as much for each element as copying three. */
 static bool turning_pays(const block *w) {
   const size_t rows = w->i1 - w->i0, columns = w->j1 - w->j0, wide = w->isa->columns, lanes = wide / 2;
+  const size_t full = divide_up(rows, lanes) * lanes;
   if (w->ta || !w->tb || collide(w->ldb) || columns < 2 * w->isa->rows) return false;
   return divide_up(rows, wide) * panel_stride(wide, w->k) <= A_FLOATS && /* there is room for all steps */
-         5 * rows >= 4 * divide_up(rows, lanes) * lanes &&               /* vectors are nearly full */
-         2 * rows * (w->k + columns) <= w->k * columns;                  /* less is copied, and turned back */
+         5 * rows >= 4 * full &&                                         /* vectors are nearly full */
+         full * (w->k + 3 * columns) <= w->k * columns;
 }
 
 static void multiply_turned(const block *w, float *packed) {
