@@ -8,8 +8,8 @@ enum {
   ROWS = 2, /* grain; together they fill a micro-kernel. Constants, as the norm of gradients is a sum over blocks */
   FLOATS = 2048, /* of a block, at least: less is not worth a call, and a block stays in the first-level cache until its
                     parameters have come */
-  WORTH = 4,     /* blocks for each worker, at least, of what is divided by itself */
-  ROW_COST = 16  /* elements: the gradients of narrow tensors take longer, those of biases most */
+  WORTH = 2,     /* blocks for each worker, at least, of what is divided by itself */
+  ROW_COST = 2   /* elements: narrow tensors take longer, biases most */
 };
 
 static size_t row_width(const nn_param *param) {
@@ -21,7 +21,7 @@ static size_t rows_of_block(const nn_param *param) {
   return ROWS * ((FLOATS + floats - 1) / floats);
 }
 
-/* With `blocks` NULL only counts. */
+/* With `blocks` NULL only counts; otherwise one more is written, which ends the list. */
 static size_t cut(const nn_model *model, nn_model_block *blocks) {
   size_t count = 0, cost = 0;
   for (size_t i = 0; i < model->tensor_count; i++) {
@@ -35,13 +35,14 @@ static size_t cut(const nn_model *model, nn_model_block *blocks) {
       cost += (last - first) * (width + ROW_COST);
     }
   }
+  if (blocks != NULL) blocks[count] = (nn_model_block){.cost_before = cost}; /* all of it */
   return count;
 }
 
 nn_status nn__model_cut(nn_model *model) {
   void *memory = NULL;
   const size_t count = cut(model, NULL);
-  NN_TRY(nn_alloc(count, sizeof *model->blocks, "the list of blocks of parameters", &memory));
+  NN_TRY(nn_alloc(count + 1, sizeof *model->blocks, "the list of blocks of parameters", &memory));
   model->blocks = memory;
   model->block_count = cut(model, model->blocks);
   return NN_OK;
@@ -56,7 +57,7 @@ const nn_model_block *nn_model_block_at(const nn_model *model, size_t index) {
   return &model->blocks[index];
 }
 
-/* The first block that has at least this cost before it. */
+/* The block that has about this cost before it. */
 static size_t block_behind(const nn_model *model, size_t cost) {
   size_t low = 0, high = model->block_count;
   while (low < high) {
@@ -66,7 +67,7 @@ static size_t block_behind(const nn_model *model, size_t cost) {
     else
       high = middle;
   }
-  return low;
+  return low > 0 && cost - model->blocks[low - 1].cost_before <= model->blocks[low].cost_before - cost ? low - 1 : low;
 }
 
 /* The first block of another tensor. */
@@ -98,7 +99,7 @@ bool nn_model_block_share(const nn_model *model, size_t size, size_t id, size_t 
     if (begin == model->block_count) return false;
     end = part_end(model, size, begin);
   }
-  const size_t before = model->blocks[begin].cost_before, cost = model->blocks[end - 1].cost_before - before;
+  const size_t before = model->blocks[begin].cost_before, cost = model->blocks[end].cost_before - before;
   *first = id == 0 ? begin : block_behind(model, before + cost / size * id);
   *last = id + 1 == size ? end : block_behind(model, before + cost / size * (id + 1));
   return true;
