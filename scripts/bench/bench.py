@@ -16,13 +16,15 @@ import time
 from dataclasses import dataclass
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import plotting  # noqa: E402
+
 CORES = sorted(os.sched_getaffinity(0))
 MPIRUN = shlex.split(os.environ.get("NNMPI_MPIRUN", "mpirun --bind-to none"))
 if os.geteuid() == 0:  # as in a container: launchers refuse it otherwise
     for name in ("OMPI", "PRTE"):
         os.environ[f"{name}_ALLOW_RUN_AS_ROOT"] = os.environ[f"{name}_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
 SIDE, CLASSES = 28, 10
-SYSTEM_PYTHON = "/usr/bin/python3"
 
 
 class Failure(Exception):
@@ -280,19 +282,14 @@ def markdown(head, rows):
 def need_matplotlib():
     """Go on with the system's Python where this one cannot draw."""
     try:
-        importlib.import_module("matplotlib").use("Agg")
-    except ImportError as error:
-        if sys.executable != SYSTEM_PYTHON and os.environ.get("NNMPI_BENCH_REEXEC") is None:
-            os.environ["NNMPI_BENCH_REEXEC"] = "1"
-            if os.access(SYSTEM_PYTHON, os.X_OK):
-                os.execv(SYSTEM_PYTHON, [SYSTEM_PYTHON, *sys.argv])
-        raise Failure("--plot needs matplotlib; on Debian: apt install python3-matplotlib") from error
+        plotting.find_interpreter(["matplotlib"], ["matplotlib"])
+    except plotting.Failure as failure:
+        raise Failure(f"--plot: {failure}") from failure
+    importlib.import_module("matplotlib").use("Agg")
 
 
 def pyplot():
     """Styled as all pictures of nnmpi."""
-    sys.path.insert(0, str(HERE.parent))
-    style = importlib.import_module("plotting")
     plot = importlib.import_module("matplotlib.pyplot")
-    style.style(plot)
-    return plot, style.COLOURS
+    plotting.style(plot)
+    return plot, plotting.COLOURS
