@@ -9,7 +9,7 @@ enum {
   FLOATS = 2048, /* of a block, at least: less is not worth a call, and a block stays in the first-level cache until its
                     parameters have come */
   WORTH = 2,     /* blocks for each worker, at least, of what is divided by itself */
-  ROW_COST = 2   /* elements: narrow tensors take longer, biases most */
+  ROW_COST = 8   /* elements: narrow tensors take longer, biases most */
 };
 
 static size_t row_width(const nn_param *param) {
@@ -110,10 +110,11 @@ size_t nn_model_blocks_together(const nn_model *model, size_t rows, size_t most,
   const nn_model_block *block = &model->blocks[last - 1];
   const nn_param *param = model->tensors[block->tensor].param;
   const size_t height = rows_of_block(param);
-  size_t begin = last - first < most ? first : last - most;
-  while (model->blocks[begin].tensor != block->tensor) begin++;
+  size_t begin = last - 1 - block->first_row / height; /* of the tensor */
+  if (begin < first) begin = first;
   const size_t left = block->last_row - model->blocks[begin].first_row;
   const size_t worth = nn_gemm_block_rows(row_width(param), rows, height, left);
+  if (last - begin > most) begin = last - most;
   while (last - begin > 1 && block->last_row - model->blocks[begin].first_row > worth) begin++;
   return begin;
 }
