@@ -340,6 +340,44 @@ static void workers_share_large_tensors_one_by_one_and_about_equally(void **stat
   net_clear(&n);
 }
 
+/* As the products of layers 256, 128 and 64 wide are divided among two threads. */
+static void two_workers_have_half_of_every_wide_tensor(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_hidden(&n, 3, (const int64_t[]){256, 128, 64}, "relu");
+  net_build(&n, vector_of(784), 10);
+  for (size_t id = 0; id < 2; id++) {
+    size_t rows[8] = {0}, first = 0, last = 0;
+    for (size_t p = 0; nn_model_block_share(n.model, 2, id, p, &first, &last); p++)
+      for (; first < last; first++) {
+        const nn_model_block *block = nn_model_block_at(n.model, first);
+        rows[block->tensor] += block->last_row - block->first_row;
+      }
+    assert_int_equal(rows[0], 128);
+    assert_int_equal(rows[2], 64);
+    assert_int_equal(rows[4], 32);
+  }
+  net_clear(&n);
+}
+
+/* 350 rows, of which 336 are multiplied at most: not 336 and 14, whose product would be slow. */
+static void the_last_rows_of_a_share_are_multiplied_in_about_equal_parts(void **state) {
+  (void)state;
+  net n;
+  net_start(&n);
+  net_dense(&n, 1400, "a");
+  net_dense(&n, 3, "b");
+  net_build(&n, vector_of(4096), 3);
+  const size_t height = nn_model_block_at(n.model, 0)->last_row;
+  const size_t first = 10, last = first + 350 / height; /* of a thread's own: not from the tensor's first row on */
+  const size_t middle = nn_model_blocks_together(n.model, 512, 336 / height, first, last);
+  assert_in_range((middle - first) * height, 350 / 2 - 14, 350 / 2 + 14);
+  assert_int_equal(nn_model_blocks_together(n.model, 512, 336 / height, first, middle), first);
+  assert_int_equal(nn_model_blocks_together(n.model, 512, 20, first, last), last - 20); /* no room for more */
+  net_clear(&n);
+}
+
 static void freezing_what_is_not_there_asks_what_was_meant(void **state) {
   (void)state;
   static const char *const names[][2] = {{"fc2", "no layer or parameter is named fc2: did you mean fc1?"},
@@ -422,6 +460,8 @@ int main(void) {
       cmocka_unit_test(frozen_parameters_are_left_out_of_the_blocks),
       cmocka_unit_test(blocks_are_whole_rows_and_workers_share_them),
       cmocka_unit_test(workers_share_large_tensors_one_by_one_and_about_equally),
+      cmocka_unit_test(two_workers_have_half_of_every_wide_tensor),
+      cmocka_unit_test(the_last_rows_of_a_share_are_multiplied_in_about_equal_parts),
       cmocka_unit_test(freezing_what_is_not_there_asks_what_was_meant),
       cmocka_unit_test(the_signature_names_layers_and_shapes_and_nothing_else),
       cmocka_unit_test(the_table_lists_layers_shapes_and_parameters),
