@@ -1,12 +1,12 @@
 /* The checksummed trailer behind an image, and files with it. */
-#include "h5io/h5io_internal.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
+
+#include "h5io/crc.h"
+#include "h5io/h5io_internal.h"
 
 enum { TRAILER_BYTES = 24 };
 
@@ -22,20 +22,16 @@ static uint64_t get_little(const unsigned char *at, int bytes) {
   return value;
 }
 
-static uint32_t crc_of(const void *bytes, size_t count) {
-  return (uint32_t)crc32_z(crc32_z(0, NULL, 0), bytes, count);
-}
-
 /* What is known of a file while it is written. */
 typedef struct sum {
-  uLong crc;
+  uint32_t crc;
   uint64_t bytes;
   unsigned char trailer[TRAILER_BYTES];
 } sum;
 
 static void see(void *context, const void *bytes, size_t count) {
   sum *s = context;
-  s->crc = crc32_z(s->crc, bytes, count);
+  s->crc = nn__crc32(s->crc, bytes, count);
   s->bytes += count;
 }
 
@@ -44,12 +40,12 @@ static nn_bytes make_trailer(void *context) {
   memcpy(s->trailer, magic, sizeof magic);
   put_little(s->trailer + 8, s->bytes, 8);
   put_little(s->trailer + 16, s->crc, 4);
-  put_little(s->trailer + 20, crc_of(s->trailer, 20), 4);
+  put_little(s->trailer + 20, nn__crc32(0, s->trailer, 20), 4);
   return (nn_bytes){s->trailer, TRAILER_BYTES};
 }
 
 nn_status nn__h5_trailed_replace(const char *path, const nn_bytes *parts, size_t count) {
-  sum s = {.crc = crc32_z(0, NULL, 0)};
+  sum s = {0};
   return nn_file_replace_sealed(path, parts, count, &(nn_file_seal){see, make_trailer, &s});
 }
 
@@ -80,7 +76,7 @@ static nn_status trailer_check(int fd, const char *path, nn_status code, uint64_
   char had[32];
   if (size < TRAILER_BYTES) return NN_FAIL(code, "%s: is truncated: it has only %d bytes", path, (int)size);
   if (!read_exactly(fd, trailer, sizeof trailer, size - TRAILER_BYTES)) return fail_read(path);
-  if (memcmp(trailer, magic, sizeof magic) != 0 || get_little(trailer + 20, 4) != crc_of(trailer, 20))
+  if (memcmp(trailer, magic, sizeof magic) != 0 || get_little(trailer + 20, 4) != nn__crc32(0, trailer, 20))
     return NN_FAIL(code,
                    "%s: is damaged or truncated, or was not written by nnmpi: its %s do not end with nnmpi's "
                    "checksum",
@@ -135,7 +131,7 @@ nn_status nn_h5_load_checked(const char *path, nn_status code, void **image, siz
   NN_TRY_DONE(nn_alloc(count, 1, path, &memory));
   if (!read_exactly(fd, memory, count, 0)) {
     status = fail_read(path);
-  } else if (crc_of(memory, count) != crc) {
+  } else if (nn__crc32(0, memory, count) != crc) {
     status = fail_checksum(path, code);
   } else {
     *image = memory;
@@ -152,7 +148,7 @@ done:
 static nn_status crc_of_file(int fd, const char *path, uint64_t count, uint32_t *out) {
   enum { PIECE = 1 << 20 };
   void *memory = NULL;
-  uLong crc = crc32_z(0, NULL, 0);
+  uint32_t crc = 0;
   NN_TRY(nn_alloc(PIECE + NN_FILE_BLOCK, 1, "a piece of a file", &memory));
   unsigned char *piece = memory;
   piece += -(uintptr_t)memory % NN_FILE_BLOCK;
@@ -164,13 +160,13 @@ static nn_status crc_of_file(int fd, const char *path, uint64_t count, uint32_t 
     bool got = read_exactly(fd, piece, size, at);
     if (!got && errno == EINVAL && nn_file_direct(fd, false)) got = read_exactly(fd, piece, size, at);
     if (got)
-      crc = crc32_z(crc, piece, size);
+      crc = nn__crc32(crc, piece, size);
     else
       status = fail_read(path);
     if (size == PIECE) nn_file_rest_since(start);
   }
   nn_free(memory);
-  *out = (uint32_t)crc;
+  *out = crc;
   return status;
 }
 
