@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """nnmpi beside what would be run instead: PyTorch and JAX on CPUs, whole epochs, in one run, as shares of the FMA peak.
 
-    scripts/bench/compare_peers.py                                      everything; an hour
+    scripts/bench/compare_peers.py                                      everything; half an hour
     scripts/bench/compare_peers.py --works W2,W3 --layouts 2x1 --csv peers.csv --plot peers.png --markdown
 
 PyTorch and JAX come from PyPI (or the index that pip is set to) into a virtual environment of their own (--venv); nothing else is
