@@ -14,7 +14,7 @@
 
 enum { STRIDE = 64, LEAST = 4 * STRIDE };
 
-#define FOLDING __attribute__((target("pclmul,sse4.1")))
+#define FOLDING __attribute__((target("pclmul")))
 
 FOLDING static inline __m128i moved(__m128i x, __m128i over) {
   return _mm_xor_si128(_mm_clmulepi64_si128(x, over, 0x00), _mm_clmulepi64_si128(x, over, 0x11));
@@ -41,8 +41,7 @@ FOLDING static uint32_t folded(uint32_t crc, const unsigned char *at, size_t cou
 uint32_t nn__crc32(uint32_t crc, const void *bytes, size_t count) {
   const size_t whole = count / STRIDE * STRIDE;
   const unsigned char *at = bytes;
-  if (count < LEAST || !__builtin_cpu_supports("pclmul") || !__builtin_cpu_supports("sse4.1"))
-    return (uint32_t)crc32_z(crc, bytes, count);
+  if (count < LEAST || !__builtin_cpu_supports("pclmul")) return (uint32_t)crc32_z(crc, bytes, count);
   crc = folded(crc, at, whole);
   return (uint32_t)crc32_z(crc, at + whole, count - whole);
 }
