@@ -38,18 +38,16 @@ FOLDING static uint32_t folded(uint32_t crc, const unsigned char *at, size_t cou
   return (uint32_t)crc32_z(UINT32_MAX, rest, sizeof rest); /* zlib begins with the complement: with nothing */
 }
 
-uint32_t nn__crc32(uint32_t crc, const void *bytes, size_t count) {
-  const size_t whole = count / STRIDE * STRIDE;
-  const unsigned char *at = bytes;
-  if (count < LEAST || !__builtin_cpu_supports("pclmul")) return (uint32_t)crc32_z(crc, bytes, count);
-  crc = folded(crc, at, whole);
-  return (uint32_t)crc32_z(crc, at + whole, count - whole);
-}
-
-#else
-
-uint32_t nn__crc32(uint32_t crc, const void *bytes, size_t count) {
-  return (uint32_t)crc32_z(crc, bytes, count);
-}
-
 #endif
+
+uint32_t nn__crc32(uint32_t crc, const void *bytes, size_t count) {
+  const unsigned char *at = bytes;
+  size_t done = 0;
+#ifdef FOLDING
+  if (count >= LEAST && __builtin_cpu_supports("pclmul")) {
+    done = count / STRIDE * STRIDE;
+    crc = folded(crc, at, done);
+  }
+#endif
+  return (uint32_t)crc32_z(crc, at + done, count - done);
+}

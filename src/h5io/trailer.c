@@ -1,4 +1,6 @@
 /* The checksummed trailer behind an image, and files with it. */
+#include "h5io/h5io_internal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -6,7 +8,6 @@
 #include <unistd.h>
 
 #include "h5io/crc.h"
-#include "h5io/h5io_internal.h"
 
 enum { TRAILER_BYTES = 24 };
 

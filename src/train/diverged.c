@@ -65,7 +65,7 @@ static nn_status find_cause(nn__trainer *t, const nn_model_tensor *parameter, nn
                 nn_model_layer_name(t->model, tensor->layer));
     return NN_OK;
   }
-  const size_t pieces = (size_t)t->virtual_ranks, rows = (t->step.samples + pieces - 1) / pieces;
+  const size_t rows = nn__piece_rows_most(t->step.samples, t->virtual_ranks);
   const nn_status status =
       nn_comm_agree(t->comm, nn_workspace_create(t->model, rows, NN_WORKSPACE_FORWARD, t->threads, &s.workspace));
   if (status == NN_OK) nn_team_run(t->threads, look_at_outputs, &s);

@@ -84,13 +84,9 @@ nn_status nn__trainer_sizes(nn__trainer *t, int size) {
   return NN_OK;
 }
 
-static size_t piece_capacity(const nn__trainer *t) {
-  return (t->batch + (size_t)t->virtual_ranks - 1) / (size_t)t->virtual_ranks;
-}
-
 /* Rows that the workspace and the targets must hold. */
 static size_t row_capacity(const nn__trainer *t, int size) {
-  const size_t piece = piece_capacity(t);
+  const size_t piece = nn__piece_rows_most(t->batch, t->virtual_ranks);
   const bool evaluating = nn_dataset_count(t->dataset, NN_SET_VALID) + nn_dataset_count(t->dataset, NN_SET_TEST) > 0;
   const size_t least = evaluating && piece < NN__EVAL_ROWS ? NN__EVAL_ROWS : piece;
   /* several pieces go through the network together */

@@ -23,6 +23,11 @@ void nn__piece_rows(size_t batch, int virtual_ranks, int v, size_t *first, size_
   *count = batch * (piece + 1) / pieces - *first;
 }
 
+size_t nn__piece_rows_most(size_t batch, int virtual_ranks) {
+  const size_t pieces = (size_t)virtual_ranks;
+  return (batch + pieces - 1) / pieces;
+}
+
 /* ---- weights ----------------------------------------------------------------------------------------- */
 
 /* What a sample counts for in the loss. */

@@ -182,6 +182,8 @@ typedef struct nn__trainer {
 
 /* Samples of piece v of a batch: [*first, *first + *count). */
 void nn__piece_rows(size_t batch, int virtual_ranks, int v, size_t *first, size_t *count);
+/* Of the largest piece. */
+size_t nn__piece_rows_most(size_t batch, int virtual_ranks);
 
 /* One minibatch: gradients of this rank's pieces, their sum over all, the update. Collective; the same status
  * everywhere. */
